@@ -1,0 +1,249 @@
+"""The lexicon: what clinicians call the things that codes name.
+
+Terms of the code books and of the authored files, found by key (exact, whatever the order of the
+words), by shared words (retrieval), or as one types (``search``). Everything is read from the
+compiled store; arrays are mapped into memory, not loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz import fuzz, process
+from rapidfuzz.distance import DamerauLevenshtein
+
+from coder_assist.codes.compiler import SOURCES
+from coder_assist.codes.sources import Sense
+from coder_assist.codes.terms import KEY_MASK, STOPWORDS, content_stems, words
+from coder_assist.types import Code, System
+
+COMMON_WORD = 6000
+RESCORED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term of the lexicon: its words, the code it names, and where it comes from."""
+
+    text: str
+    code: Code
+    source: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A term found by shared words. ``score`` in [0, 1]: how much of both sides' weight is shared."""
+
+    term: Term
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrugFacts:
+    """What a drug usually treats (code nodes, supporting evidence only) and its long-term-use code."""
+
+    generic: str
+    conditions: tuple[str, ...]
+    status_code: str
+
+
+class Lexicon:
+    """Terms, abbreviations and drugs of a compiled store. Safe to use from several threads."""
+
+    def __init__(self, store: Path) -> None:
+        meta = json.loads((store / "meta.json").read_text(encoding="utf-8"))
+        facts = json.loads((store / "facts.json").read_text(encoding="utf-8"))
+        self.version: str = meta["lexicon"]
+        self._codes = [Code(System(system), value) for system, value in facts["codes"]]
+        self._table = np.load(store / "terms.npy", mmap_mode="r")
+        self._keys: npt.NDArray[np.uint64] = np.ascontiguousarray(self._table["key"])
+        self._offsets = np.load(store / "offsets.npy", mmap_mode="r")
+        self._texts = (store / "texts.bin").read_bytes()
+        self.vocabulary: list[str] = (store / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
+        self._postings = np.load(store / "postings.npy", mmap_mode="r")
+        self._starts = np.load(store / "starts.npy").astype(np.int64)
+        counts = np.diff(self._starts)
+        self._idf = np.log((1 + len(self._table)) / (1 + counts)).astype(np.float32)
+        self.drugs = {
+            name: DrugFacts(generic, tuple(conditions), status) for name, (generic, conditions, status) in facts["drugs"].items()
+        }
+        self.senses: dict[str, list[Sense]] = {}
+        for fields in facts["senses"]:
+            sense = Sense(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+            written = {sense.abbreviation, sense.abbreviation.lower()} if sense.any_case else {sense.abbreviation}
+            for form in sorted(written):
+                self.senses.setdefault(form, []).append(sense)
+        self.closest_word = lru_cache(maxsize=32768)(self._closest_word)
+        self.terms_of = lru_cache(maxsize=16384)(self._terms_of)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @cached_property
+    def longest(self) -> int:
+        """The number of content words of the longest term."""
+        return int(self._table["length"].max())
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {word: position for position, word in enumerate(self.vocabulary)}
+
+    @cached_property
+    def _norms(self) -> npt.NDArray[np.float32]:
+        squares = np.zeros(len(self._table), dtype=np.float32)
+        weights = np.repeat(self._idf**2, np.diff(self._starts))
+        np.add.at(squares, np.asarray(self._postings), weights)
+        return np.sqrt(squares)
+
+    def term(self, row: int) -> Term:
+        """Return the term in a row of the table."""
+        record = self._table[row]
+        start, end = int(self._offsets[row]), int(self._offsets[row + 1])
+        code = self._codes[int(record["code"])]
+        return Term(self._texts[start:end].decode(), code, SOURCES[int(record["source"])], int(record["length"]))
+
+    def known_keys(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Say for each key (any shape) whether a term has it."""
+        found = np.searchsorted(self._keys, keys)
+        found[found == len(self._keys)] = 0
+        return np.asarray(self._keys[found] == keys)
+
+    def _terms_of(self, key: int) -> tuple[Term, ...]:
+        """Return the terms that have a key, authored ones not before official ones: by source order."""
+        first, last = np.searchsorted(self._keys, np.uint64(key & KEY_MASK), "left"), np.searchsorted(
+            self._keys, np.uint64(key & KEY_MASK), "right"
+        )
+        return tuple(self.term(row) for row in range(int(first), int(last)))
+
+    def knows(self, stem: str) -> bool:
+        """Say whether a stem stands in any term."""
+        return stem in self._positions
+
+    def _closest_word(self, stem: str) -> str | None:
+        """Return the word of the lexicon that a misspelt stem most likely is, or ``None``.
+
+        At most one edit for 5 to 7 letters and two from 9 on (Damerau-Levenshtein), same first
+        letter; a tie between two words is no answer.
+        """
+        if len(stem) < 5 or not stem.isalpha():
+            return None
+        allowed = 2 if len(stem) >= 9 else 1
+        first, last = bisect_left(self.vocabulary, stem[0]), bisect_left(self.vocabulary, chr(ord(stem[0]) + 1))
+        near = process.extract(
+            stem, self.vocabulary[first:last], scorer=DamerauLevenshtein.distance, score_cutoff=allowed, limit=2
+        )
+        if not near or (len(near) == 2 and near[0][1] == near[1][1]):
+            return None
+        return str(near[0][0]) if len(near[0][0]) >= 5 else None
+
+    def idf(self, stem: str) -> float:
+        """Return how telling a stem is: the log of terms over terms with it; 0 for an unknown stem."""
+        position = self._positions.get(stem)
+        return float(self._idf[position]) if position is not None else 0.0
+
+    def _scores(self, weighted: Sequence[tuple[int, float]]) -> npt.NDArray[np.float32]:
+        scores = np.zeros(len(self._table), dtype=np.float32)
+        for position, weight in weighted:
+            rows = self._postings[self._starts[position] : self._starts[position + 1]]
+            scores[rows] += np.float32(weight) * self._idf[position]
+        return scores
+
+    def retrieve(self, stems: Sequence[str], limit: int = 10) -> list[Hit]:
+        """Return the terms that share the most telling words with ``stems``, best first.
+
+        TF-IDF cosine picks at most 200 terms, RapidFuzz rescores them; scores are in [0, 1].
+        """
+        positions = sorted({self._positions[stem] for stem in stems if stem in self._positions})
+        rare = [p for p in positions if self._starts[p + 1] - self._starts[p] <= COMMON_WORD] or positions
+        if not rare:
+            return []
+        weights = [(p, float(self._idf[p])) for p in positions]
+        candidates = np.unique(np.concatenate([self._postings[self._starts[p] : self._starts[p + 1]] for p in rare]))
+        norm = float(np.sqrt(sum(float(self._idf[p]) ** 2 for p in positions)))
+        scores = self._scores(weights)[candidates] / (self._norms[candidates] * norm)
+        if len(candidates) > RESCORED:
+            best = np.argpartition(-scores, RESCORED)[:RESCORED]
+            candidates, scores = candidates[best], scores[best]
+        phrase = " ".join(stems)
+        hits = []
+        for row, cosine in zip(candidates.tolist(), scores.tolist(), strict=True):
+            term = self.term(row)
+            similarity = fuzz.token_sort_ratio(phrase, " ".join(content_stems(term.text))) / 100
+            hits.append(Hit(term, min(1.0, 0.6 * cosine + 0.4 * similarity)))
+        hits.sort(key=lambda hit: (-hit.score, SOURCES.index(hit.term.source), hit.term.code))
+        return hits[:limit]
+
+    def search(self, text: str, system: System | None = None, limit: int = 10) -> list[Hit]:
+        """Return the best term of each code for what someone is typing, best first.
+
+        The last word counts as a prefix; a word that the lexicon does not know counts as its
+        nearest neighbours. The text of a code ("E11.2", "e112") is the business of the caller.
+        """
+        typed = [word for word in words(text) if word.stem not in STOPWORDS]
+        if not typed:
+            return []
+        groups: list[list[tuple[int, float]]] = []
+        for place, word in enumerate(typed):
+            group = self._expansions(word.stem, word.raw, prefix=place == len(typed) - 1)
+            if group:
+                groups.append(group)
+        if not groups:
+            return []
+        total = np.zeros(len(self._table), dtype=np.float32)
+        matched = np.zeros(len(self._table), dtype=np.float32)
+        for group in groups:
+            best = np.zeros(len(self._table), dtype=np.float32)
+            weight = max(float(self._idf[p]) * trust for p, trust in group)
+            for position, trust in group:
+                rows = self._postings[self._starts[position] : self._starts[position + 1]]
+                best[rows] = np.maximum(best[rows], np.float32(trust))
+            total += best * np.float32(weight)
+            matched += np.float32(weight)
+        lengths = np.asarray(self._table["length"], dtype=np.float32)
+        scores = total / np.maximum(matched, 1e-6)
+        closeness = 1 / (1 + np.maximum(0, lengths - len(groups)) * 0.08)
+        sources = np.asarray(self._table["source"])
+        scores = scores * closeness * np.where(sources == SOURCES.index("synonym"), 1.0, 0.985)
+        count = min(len(scores), limit * 12)
+        best_rows = np.argpartition(-scores, count - 1)[:count]
+        ordered = sorted(best_rows.tolist(), key=lambda row: (-float(scores[row]), row))
+        hits: list[Hit] = []
+        taken: set[Code] = set()
+        for row in ordered:
+            term = self.term(row)
+            if term.code in taken or (system and term.code.system is not system) or scores[row] <= 0:
+                continue
+            taken.add(term.code)
+            hits.append(Hit(term, float(min(1.0, scores[row]))))
+            if len(hits) == limit:
+                break
+        return hits
+
+    def _expansions(self, stem: str, raw: str, prefix: bool) -> list[tuple[int, float]]:
+        """Return the vocabulary positions that a typed word may mean, each with a trust in [0, 1]."""
+        found: dict[int, float] = {}
+        if stem in self._positions:
+            found[self._positions[stem]] = 1.0
+        if prefix and len(raw) >= 2:
+            first = bisect_left(self.vocabulary, raw)
+            for position in range(first, min(first + 400, len(self.vocabulary))):
+                if not self.vocabulary[position].startswith(raw):
+                    break
+                share = len(raw) / len(self.vocabulary[position])
+                found.setdefault(position, 0.75 + 0.24 * share)
+        if not found and len(stem) >= 4:
+            near = process.extract(
+                stem, self.vocabulary, scorer=fuzz.ratio, score_cutoff=100 - 100 / max(4, len(stem)) * 1.6, limit=6
+            )
+            for word, score, position in near:
+                if word:
+                    found[position] = score / 100 * 0.9
+        return list(found.items())

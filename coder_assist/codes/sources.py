@@ -1,0 +1,155 @@
+"""The authored data files of the lexicon, checked row by row as they are read.
+
+``synonyms.tsv``: term, system, code, kind. ``abbreviations.tsv``: abbreviation, expansion, system,
+code, sense, case, cues. ``drugs.tsv``: drug, generic, conditions, status_code. ``cpt.tsv``:
+code, label, terms, requires, excludes, family, addon, laterality. Tab separated, one header line.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coder_assist.errors import LexiconError
+from coder_assist.types import System
+
+SYNONYM_KINDS = ("lay", "clinical", "eponym", "shorthand", "spelling", "finding", "status", "combination")
+SENSES = ("only", "default", "cued", "never")
+_COLUMNS = {
+    "synonyms.tsv": ("term", "system", "code", "kind"),
+    "abbreviations.tsv": ("abbreviation", "expansion", "system", "code", "sense", "case", "cues"),
+    "drugs.tsv": ("drug", "generic", "conditions", "status_code"),
+    "cpt.tsv": ("code", "label", "terms", "requires", "excludes", "family", "addon", "laterality"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Synonym:
+    """A phrase and the deepest node of the book that the phrase alone supports."""
+
+    term: str
+    system: System
+    code: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """One sense of an abbreviation.
+
+    ``sense``: ``only`` and ``default`` fire, ``cued`` fires when one of ``cues`` is near, ``never``
+    names something that is no condition. ``codes`` is empty for such and holds several for "N/V/D".
+    ``any_case``: also in lower case.
+    """
+
+    abbreviation: str
+    expansion: str
+    codes: tuple[str, ...]
+    sense: str
+    any_case: bool
+    cues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drug:
+    """A drug name, what it usually treats (supporting evidence only) and its long-term-use code."""
+
+    name: str
+    generic: str
+    conditions: tuple[str, ...]
+    status_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """A CPT code with our own label and the words of operative notes for it.
+
+    ``requires`` is a conjunction of groups, one cue of each must stand in the note; ``excludes``
+    are cues that contradict. Of a ``family`` normally one code is reported for one operation.
+    """
+
+    code: str
+    label: str
+    terms: tuple[str, ...]
+    requires: tuple[tuple[str, ...], ...]
+    excludes: tuple[str, ...]
+    family: str
+    addon: bool
+    laterality: bool
+
+
+def data_file(name: str) -> Path:
+    """Return the path of a data file of this package, wherever it is installed."""
+    return Path(str(importlib.resources.files("coder_assist.codes") / "data" / name))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    columns = _COLUMNS[path.name]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if not lines or tuple(lines[0].split("\t")) != columns:
+        raise LexiconError(path.name, 1, f"expected the header {' '.join(columns)} (tab separated)")
+    for number, line in enumerate(lines[1:], 2):
+        cells = line.split("\t")
+        if len(cells) != len(columns):
+            raise LexiconError(path.name, number, f"expected {len(columns)} tab-separated columns; got {len(cells)}")
+        yield number, dict(zip(columns, cells, strict=True))
+
+
+def _split(cell: str, separator: str) -> tuple[str, ...]:
+    return tuple(part for raw in cell.split(separator) if (part := raw.strip()))
+
+
+def read_synonyms(path: Path) -> Iterator[Synonym]:
+    """Read ``synonyms.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    for number, row in _rows(path):
+        if row["kind"] not in SYNONYM_KINDS:
+            raise LexiconError(path.name, number, f"kind must be one of {', '.join(SYNONYM_KINDS)}; got {row['kind']!r}")
+        if not row["term"] or row["term"] != row["term"].lower().strip():
+            raise LexiconError(path.name, number, f"term must be lower case without outer blanks; got {row['term']!r}")
+        yield Synonym(row["term"], System(row["system"]), row["code"], row["kind"])
+
+
+def read_abbreviations(path: Path) -> Iterator[Sense]:
+    """Read ``abbreviations.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    for number, row in _rows(path):
+        if row["sense"] not in SENSES:
+            raise LexiconError(path.name, number, f"sense must be one of {', '.join(SENSES)}; got {row['sense']!r}")
+        if row["case"] not in ("exact", "any"):
+            raise LexiconError(path.name, number, f"case must be exact or any; got {row['case']!r}")
+        if row["sense"] == "cued" and not row["cues"]:
+            raise LexiconError(path.name, number, "a cued sense needs cues")
+        yield Sense(
+            row["abbreviation"],
+            row["expansion"],
+            _split(row["code"], " "),
+            row["sense"],
+            row["case"] == "any",
+            _split(row["cues"], ","),
+        )
+
+
+def read_drugs(path: Path) -> Iterator[Drug]:
+    """Read ``drugs.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    for number, row in _rows(path):
+        if not row["drug"] or row["drug"] != row["drug"].lower().strip():
+            raise LexiconError(path.name, number, f"drug must be lower case without outer blanks; got {row['drug']!r}")
+        yield Drug(row["drug"], row["generic"], _split(row["conditions"], " "), row["status_code"])
+
+
+def read_procedures(path: Path) -> Iterator[Procedure]:
+    """Read ``cpt.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    for number, row in _rows(path):
+        if len(row["code"]) != 5 or not row["terms"]:
+            raise LexiconError(path.name, number, f"expected a five-character code and terms; got {row['code']!r}")
+        yield Procedure(
+            row["code"],
+            row["label"],
+            _split(row["terms"], ";"),
+            tuple(_split(group, ",") for group in _split(row["requires"], "&")),
+            _split(row["excludes"], ","),
+            row["family"],
+            row["addon"] == "yes",
+            row["laterality"] == "yes",
+        )

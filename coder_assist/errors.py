@@ -1,0 +1,70 @@
+"""Everything that coder_assist raises on purpose.
+
+.. code-block:: text
+
+    CoderAssistError
+    ├── InputError                what came in cannot be used
+    │   ├── NoteError             a note: empty, too long, wrong type or encoding
+    │   ├── RecordError           a line of a JSONL file; knows its line number
+    │   └── UnknownCode           a code that no installed book has
+    ├── DataError                 a file of ours or the user's is not in its form
+    │   ├── LexiconError          a row of a lexicon file; knows file and line
+    │   ├── CodeBookError         an official release that cannot be read
+    │   └── PackError             a model pack: missing, changed, untrusted or of another version
+    └── SettingsError             a setting that is missing or out of range
+
+Messages say what was expected, what came and what to do. They carry ids, file names and line
+numbers, never the text of a note.
+"""
+
+from __future__ import annotations
+
+
+class CoderAssistError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InputError(CoderAssistError):
+    """What came in cannot be used."""
+
+
+class NoteError(InputError):
+    """A note that cannot be read: empty, too long, not text."""
+
+
+class RecordError(InputError):
+    """A line of a JSONL file that is not a note record."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(f"line {line}: {problem}")
+        self.line = line
+        self.problem = problem
+
+
+class UnknownCode(InputError):
+    """A code that no installed code book has."""
+
+
+class DataError(CoderAssistError):
+    """A data file that is not in its documented form."""
+
+
+class LexiconError(DataError):
+    """A row of a lexicon file that is not in its documented form."""
+
+    def __init__(self, file: str, line: int, problem: str) -> None:
+        super().__init__(f"{file}:{line}: {problem}")
+        self.file = file
+        self.line = line
+
+
+class CodeBookError(DataError):
+    """An official release that cannot be read."""
+
+
+class PackError(DataError):
+    """A model pack that is missing, changed, untrusted or made for another version."""
+
+
+class SettingsError(CoderAssistError):
+    """A setting that is missing or out of range."""

@@ -1,0 +1,39 @@
+"""Settings, from the environment (prefix ``CODER_ASSIST_``) or given by hand.
+
+Nothing is read at import time: whoever needs settings makes or receives a ``Settings``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_cache_dir() -> Path:
+    """Return the per-user directory for compiled code books; it can be deleted at any time."""
+    return platformdirs.user_cache_path("coder-assist")
+
+
+class Settings(BaseSettings):
+    """What a deployment may change. Every field has an environment variable ``CODER_ASSIST_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix="CODER_ASSIST_", extra="ignore")
+
+    cache_dir: Path = Field(default_factory=default_cache_dir, description="Where compiled books are kept.")
+    editions_dir: Path | None = Field(
+        default=None,
+        description="Directory with further official ICD-10-CM releases, one sub-directory each.",
+    )
+    lexicon_dir: Path | None = Field(
+        default=None, description="Directory with further synonyms.tsv, abbreviations.tsv or CDC index XML files."
+    )
+    pack: Path | None = Field(default=None, description="Model pack to use instead of the default one.")
+    host: str = Field(default="127.0.0.1", description="Address the service listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the service listens on.")
+    max_note_characters: int = Field(default=200_000, ge=1, description="Longest note accepted, in code points.")
+    max_batch_notes: int = Field(default=64, ge=1, description="Most notes accepted by one batch request.")
+    max_body_bytes: int = Field(default=8_000_000, ge=1024, description="Largest request body accepted.")
+    workers: int = Field(default=2, ge=1, description="Threads that read notes for the service.")

@@ -1,0 +1,174 @@
+"""From the mentions of an encounter's documents to proposed codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from coder_assist.codes import Library, Term
+from coder_assist.codes.compiler import SOURCES
+from coder_assist.codes.terms import content_stems
+from coder_assist.suggest.features import SECTION_GROUPS, Proposal, section_group
+from coder_assist.suggest.specificity import SpecificityWalk
+from coder_assist.types import Candidate, Code, Document, Mention, MentionKind, SectionKind, System
+
+RETRIEVED = 3
+WEAKEST_RETRIEVAL = 0.45
+_MATCH_SCORE = {"exact": 1.0, "abbreviation": 0.95, "mended": 0.85, "shared": 0.85}
+_LISTS = SECTION_GROUPS["diagnosis_list"] | SECTION_GROUPS["diagnosis_early"] | SECTION_GROUPS["procedure_title"]
+# Where a procedure's name says that it was done now, rather than before or some day.
+_PERFORMED = frozenset(
+    {
+        SectionKind.PROCEDURE,
+        SectionKind.PROCEDURE_BODY,
+        SectionKind.FINDINGS,
+        SectionKind.COURSE,
+        SectionKind.OTHER,
+        SectionKind.RESULTS,
+        SectionKind.PLAN,
+        SectionKind.ASSESSMENT,
+        SectionKind.HISTORY_PRESENT,
+        SectionKind.INDICATION,
+        SectionKind.DIAGNOSIS_POST,
+        SectionKind.EXAMINATION,
+    }
+)
+
+
+class Proposer:
+    """Makes proposals over one library and the prior counts of a pack."""
+
+    def __init__(self, library: Library, priors: Mapping[str, int]) -> None:
+        self._library = library
+        self._priors = priors
+        self._walk = SpecificityWalk(library.icd, library.lexicon)
+        self._choices = lru_cache(maxsize=16384)(self._order)
+
+    def propose(self, documents: Sequence[Document]) -> tuple[list[Proposal], frozenset[str]]:
+        """Return the proposals of an encounter, and the conditions that its drugs usually treat."""
+        proposals: dict[Code, Proposal] = {}
+        drugs: set[str] = set()
+        for document in documents:
+            surroundings = _Surroundings(document)
+            length = max(1, len(document.note.text))
+            for mention in document.mentions:
+                if mention.kind is MentionKind.DRUG:
+                    facts = self._library.lexicon.drugs.get(mention.text.lower())
+                    drugs.update(facts.conditions if facts else ())
+                    continue
+                position = mention.span.start / length
+                for rank, (term, score, source, ambiguity) in enumerate(self._terms(mention)):
+                    self._add(proposals, document, mention, surroundings, term, score, source, ambiguity, rank, position)
+        return list(proposals.values()), frozenset(drugs)
+
+    def _terms(self, mention: Mention) -> Iterable[tuple[Term, float, str, int]]:
+        """Return the terms a mention may mean, first choice first, with score, source and ambiguity."""
+        if mention.source == "phrase":
+            hits = self._library.lexicon.retrieve(content_stems(mention.text), RETRIEVED)
+            return [(h.term, h.score, "retrieval", len(hits) - 1) for h in hits if h.score >= WEAKEST_RETRIEVAL]
+        score = _MATCH_SCORE[mention.source]
+        if mention.codes:
+            terms = [Term(mention.text.lower(), Code(System.ICD10CM, value), "abbreviation", 1) for value in mention.codes]
+            return [(term, score, "abbreviation", 0) for term in terms]
+        choices = self._choices(mention.term_keys)
+        return [(term, score, term.source, len(choices) - 1) for term in choices]
+
+    def _order(self, keys: tuple[int, ...]) -> tuple[Term, ...]:
+        """Order the codes that a key may mean: authored before official, then by prior counts.
+
+        A header that stands above another choice is left out: the walk comes from the deeper one.
+        """
+        terms = [term for key in keys for term in self._library.lexicon.terms_of(key)]
+        lifted: dict[Code, Term] = {}
+        for term in terms:
+            code = term.code
+            if code.system is System.ICD10CM:
+                code = Code(code.system, self._walk.lift(code.value))
+            known = lifted.get(code)
+            if known is None or SOURCES.index(term.source) < SOURCES.index(known.source):
+                lifted[code] = Term(term.text, code, term.source, term.length)
+        kept = [
+            term
+            for code, term in lifted.items()
+            if not any(other != code and self._is_above(code, other) for other in lifted)
+        ]
+        kept.sort(key=lambda term: (term.source != "synonym", -self._weight(term.code), SOURCES.index(term.source), term.code))
+        return tuple(kept)
+
+    def _is_above(self, code: Code, other: Code) -> bool:
+        return code.system is System.ICD10CM is other.system and other.value.startswith(code.value)
+
+    def _weight(self, code: Code) -> int:
+        return self._priors.get(code.value, 0)
+
+    def _add(
+        self,
+        proposals: dict[Code, Proposal],
+        document: Document,
+        mention: Mention,
+        surroundings: _Surroundings,
+        term: Term,
+        score: float,
+        source: str,
+        ambiguity: int,
+        rank: int,
+        position: float,
+    ) -> None:
+        alternatives: tuple[str, ...] = ()
+        assumed: tuple[str, ...] = ()
+        code = term.code
+        if code.system is System.ICD10CM:
+            near = surroundings.near(mention)
+            resolution = self._walk.resolve(code.value, near, surroundings.around, surroundings.attributes(mention))
+            code = Code(System.ICD10CM, resolution.code)
+            alternatives, assumed = resolution.alternatives, resolution.assumed
+        elif mention.section not in _PERFORMED:
+            return
+        proposal = proposals.get(code)
+        if proposal is None:
+            proposal = proposals[code] = Proposal(code, self._library.entry(code).title)
+        proposal.candidates.append(Candidate(mention, code, source, term.text, score, document.note.id))
+        proposal.position = min(proposal.position, position)
+        if rank < proposal.rank_in_term or len(proposal.candidates) == 1:
+            proposal.rank_in_term = min(rank, 1)
+            proposal.ambiguity = ambiguity
+        if len(proposal.candidates) == 1:
+            proposal.alternatives = list(alternatives)
+            proposal.assumed = assumed
+
+
+class _Surroundings:
+    """The words around the mentions of a document, cut once."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._sentences: dict[int, frozenset[str]] = {}
+        lists = [section for section in document.sections if section.kind in _LISTS]
+        text = document.note.text
+        self.around = frozenset(stem for s in lists for stem in content_stems(text[s.body : s.span.end]))
+        sides: dict[tuple[int, ...], set[str]] = {}
+        listed: set[str] = set()
+        for mention in document.mentions:
+            side = mention.attributes.get("laterality")
+            if side:
+                sides.setdefault(mention.term_keys, set()).add(side)
+                if section_group(mention.section) in ("diagnosis_list", "diagnosis_early", "procedure_title"):
+                    listed.add(side)
+        self._sides = {keys: next(iter(found)) for keys, found in sides.items() if keys and len(found) == 1}
+        self._listed_side = next(iter(listed)) if len(listed) == 1 else None
+
+    def near(self, mention: Mention) -> frozenset[str]:
+        """Return the stems of a mention's sentence."""
+        found = self._sentences.get(mention.sentence)
+        if found is None:
+            sentence = self._document.sentences[mention.sentence]
+            found = frozenset(content_stems(sentence.slice(self._document.note.text)))
+            self._sentences[mention.sentence] = found
+        return found
+
+    def attributes(self, mention: Mention) -> Mapping[str, str]:
+        """Return a mention's attributes; a side that only another mention or the lists state is taken over."""
+        if "laterality" in mention.attributes:
+            return mention.attributes
+        side = self._sides.get(mention.term_keys) or self._listed_side
+        return {**mention.attributes, "laterality": side} if side else mention.attributes

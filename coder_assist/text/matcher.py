@@ -1,0 +1,273 @@
+"""Find the lexicon's terms in a note.
+
+Each sentence becomes a row of word numbers (64-bit hashes of stems). A window of words matches a
+term when the sums agree (see ``codes.terms``), so order does not matter. Each window is tried on
+several *views* of the sentence: as written; without modifiers that terms rarely hold (side,
+severity); with abbreviations expanded and misspelt words mended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from coder_assist.codes.lexicon import Lexicon
+from coder_assist.codes.sources import Sense
+from coder_assist.codes.terms import KEY_MASK, STOPWORDS, Word, key, word_hash, words
+from coder_assist.types import Span
+
+MODIFIERS = frozenset(
+    "left right bilateral bilaterally rt lt mild mildly moderate moderately severe severely marked markedly significant "
+    "slight slightly minimal some any new old large small very quite known further also likely possible probable "
+    "suspected presumed intermittent occasional persistent ongoing continued worsening progressive long standing "
+    "longstanding diffuse underlying apparent clinical obvious evident acute subacute chronic recurrent stable early late "
+    "symptomatic asymptomatic extensive profound intractable moderate-to-severe uncontrolled controlled poorly well "
+    "associated multiple several focal isolated nonspecific generalized overt subtle gross frank increased increasing "
+    "patient his her their both another first second third more most much such".split()
+)
+
+# Words that, alone, name too little to be a mention, though a title or an index line consists of them.
+TOO_LITTLE = frozenset(
+    "history pain other disease disorder syndrome injury mass lesion infection fracture tear procedure surgery "
+    "examination left right bilateral symptom finding normal screening observation problem change complication "
+    "trauma drug care treatment therapy training test counseling visit status person male female child adult family "
+    "body foreign wall part site area tissue organ system device implant graft fluid air water blood urine stool skin "
+    "bone joint muscle nerve artery vein vessel heart lung liver kidney brain eye ear nose throat mouth tongue neck "
+    "chest abdomen back arm leg hand foot hip knee shoulder elbow wrist ankle finger toe head face scalp breast "
+    "cervix uterus ovary prostate bladder colon rectum stomach acute chronic severe mild moderate type stage grade "
+    "1 2 3 4 5 6 7 8 9 0 fall work home school sport running walking activity place time day night dry use contact "
+    "exposure stress worry growth weight height age death birth pregnancy delivery labor single primary secondary "
+    "benign malignant stable abnormal negative positive absence presence consultation follow followup repair removal "
+    "excision incision drainage injection closure biopsy exploration application insertion placement revision release "
+    "reconstruction replacement anesthesia imaging cast splint dressing suture light dark hot cold sun cat dog "
+    "supervision rehabilitation education advice certificate bed chair car driver passenger pedestrian door table".split()
+)
+
+
+@dataclass(slots=True)
+class Match:
+    """Words of a sentence that name a lexicon term. ``places`` index the note's words."""
+
+    places: tuple[int, ...]
+    keys: tuple[int, ...]
+    source: str
+    weight: int
+
+
+@dataclass(slots=True)
+class Abbreviation:
+    """An abbreviation of the note, with the sense that its surroundings select."""
+
+    place: int
+    sense: Sense
+
+
+@dataclass(slots=True)
+class NoteWords:
+    """The words of a note, the sentence of each, and what stands between them."""
+
+    text: str
+    words: list[Word]
+    sentence_of: list[int]
+    sentences: Sequence[Span]
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+
+    @classmethod
+    def cut(cls, text: str, sentences: Sequence[Span]) -> NoteWords:
+        """Cut a note into words; words outside every sentence (headings) are left out."""
+        kept: list[Word] = []
+        sentence_of: list[int] = []
+        ranges: list[tuple[int, int]] = []
+        everything = words(text)
+        at = 0
+        for number, sentence in enumerate(sentences):
+            while at < len(everything) and everything[at].start < sentence.start:
+                at += 1
+            first = len(kept)
+            while at < len(everything) and everything[at].end <= sentence.end:
+                kept.append(everything[at])
+                sentence_of.append(number)
+                at += 1
+            ranges.append((first, len(kept)))
+        return cls(text, kept, sentence_of, sentences, ranges)
+
+    def between(self, place: int) -> str:
+        """Return the characters between a word and the next."""
+        return self.text[self.words[place].end : self.words[place + 1].start]
+
+
+_BREAK = re.compile(r"[.:;()\[\]?!]|\s-\s|--|,.*,")
+LONGEST_WINDOW = 8
+
+
+class TermMatcher:
+    """Finds lexicon terms in a note's words."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+
+    def match(self, note: NoteWords, senses: dict[int, Sense]) -> list[Match]:
+        """Return the best matches in order of the text; of overlapping ones the one that says more.
+
+        ``senses`` gives for the places of abbreviations the sense that holds there.
+        """
+        found: list[Match] = []
+        view, mended = self._views(note, senses)
+        for places, hashes, source in view:
+            found += self._windows(note, places, hashes, source)
+        for place, sense in senses.items():
+            if sense.codes and not any(place in match.places for match in found if match.weight > 1):
+                found.append(Match((place,), (), "abbreviation", 1))
+        found = self._best(found, note)
+        found += self._shared_heads(note, found, mended)
+        found.sort(key=lambda match: (match.places, -match.weight))
+        return found
+
+    def _views(
+        self, note: NoteWords, senses: dict[int, Sense]
+    ) -> tuple[list[tuple[list[int], list[int], str]], dict[int, int]]:
+        """Return the views: places of content words, their numbers, and what was done to them."""
+        content = [i for i, word in enumerate(note.words) if word.stem not in STOPWORDS]
+        plain = [word_hash(note.words[i].stem) for i in content]
+        bare = [i for i in content if note.words[i].raw not in MODIFIERS]
+        mended: dict[int, int] = {}
+        fuzzy: set[int] = set()
+        for i in content:
+            sense = senses.get(i)
+            if sense is not None and sense.codes:
+                mended[i] = key(sense.expansion)
+            elif not self._lexicon.knows(note.words[i].stem):
+                nearest = self._lexicon.closest_word(note.words[i].stem)
+                if nearest is not None:
+                    mended[i] = word_hash(nearest)
+                    fuzzy.add(i)
+        numbers = dict(zip(content, plain, strict=True))
+        views = [(content, plain, "exact")]
+        if len(bare) < len(content):
+            views.append((bare, [numbers[i] for i in bare], "exact"))
+        if mended:
+            changed = {**numbers, **mended}
+            views.append((content, [changed[i] for i in content], "mended"))
+            if len(bare) < len(content):
+                views.append((bare, [changed[i] for i in bare], "mended"))
+        return views, mended
+
+    def _windows(self, note: NoteWords, places: list[int], hashes: list[int], source: str) -> list[Match]:
+        if not places:
+            return []
+        sums = np.zeros(len(hashes) + 1, dtype=np.uint64)
+        np.cumsum(np.array(hashes, dtype=np.uint64), out=sums[1:])
+        runs = self._runs(note, places)
+        found: list[Match] = []
+        for length in range(1, min(LONGEST_WINDOW, self._lexicon.longest) + 1):
+            if length > len(places):
+                break
+            keys: npt.NDArray[np.uint64] = sums[length:] - sums[:-length]
+            inside = runs[length - 1 :] == runs[: len(runs) - length + 1]
+            for start in np.flatnonzero(inside & self._lexicon.known_keys(keys)).tolist():
+                window = tuple(places[start : start + length])
+                if length == 1 and note.words[window[0]].stem in TOO_LITTLE:
+                    continue
+                if window[-1] - window[0] > length + 4:
+                    continue
+                if all(note.words[place].stem in TOO_LITTLE and note.words[place].stem.isdigit() for place in window):
+                    continue
+                found.append(Match(window, (int(keys[start]) & KEY_MASK,), source, length))
+        return found
+
+    @staticmethod
+    def _runs(note: NoteWords, places: list[int]) -> npt.NDArray[np.int64]:
+        """Number the stretches that a term may not cross: sentences, colons, brackets, two commas."""
+        runs = np.zeros(len(places), dtype=np.int64)
+        run = 0
+        for at in range(1, len(places)):
+            before, after = places[at - 1], places[at]
+            if note.sentence_of[before] != note.sentence_of[after]:
+                run += 1
+            else:
+                gap = note.text[note.words[before].end : note.words[after].start]
+                if len(gap) > 1 and _BREAK.search(gap):
+                    run += 1
+            runs[at] = run
+        return runs
+
+    @staticmethod
+    def _best(found: list[Match], note: NoteWords) -> list[Match]:
+        """Keep, of overlapping matches, the one with more words; as written before mended."""
+        rank = {"exact": 0, "abbreviation": 0, "mended": 1}
+        found.sort(key=lambda m: (-m.weight, rank[m.source], m.places[-1] - m.places[0], m.places))
+        taken: dict[int, Match] = {}
+        kept: list[Match] = []
+        for match in found:
+            if any(place in taken for place in match.places):
+                continue
+            kept.append(match)
+            for place in match.places:
+                taken[place] = match
+        return kept
+
+    def _shared_heads(self, note: NoteWords, found: list[Match], mended: dict[int, int]) -> list[Match]:
+        """Find terms whose words stand on both sides of an "and" ("hip and knee pain", "pain in hip and knee").
+
+        Only matches of two or more words share: one of their words is replaced by the word across
+        the conjunction.
+        """
+        extra: list[Match] = []
+        covered = {place for match in found for place in match.places}
+        joints = [
+            i
+            for i in range(1, len(note.words) - 1)
+            if note.words[i].stem in ("and", "or") or (i not in covered and note.between(i - 1).strip() in ("/", "&", ","))
+        ]
+        for joint in joints:
+            is_word = note.words[joint].stem in ("and", "or")
+            left, right = joint - 1, joint + 1 if is_word else joint
+            if note.sentence_of[left] != note.sentence_of[min(right, len(note.words) - 1)]:
+                continue
+            for match in found:
+                if len(match.places) < 2 or match.places[0] > right + 2 or match.places[-1] < left - 2:
+                    continue
+                other = self._across(note, match, left, right, covered, mended)
+                if other is not None:
+                    extra.append(other)
+        unique: dict[tuple[int, ...], Match] = {}
+        for match in extra:
+            unique.setdefault(match.places, match)
+        return list(unique.values())
+
+    def _across(
+        self, note: NoteWords, match: Match, left: int, right: int, covered: set[int], mended: dict[int, int]
+    ) -> Match | None:
+        """Replace the word of a match next to the conjunction by the word on its other side."""
+
+        def content(place: int, step: int) -> int | None:
+            for _ in range(3):
+                if not 0 <= place < len(note.words):
+                    return None
+                word = note.words[place]
+                if word.stem not in STOPWORDS and word.raw not in MODIFIERS:
+                    return place
+                place += step
+            return None
+
+        def number(place: int) -> int:
+            return mended.get(place, word_hash(note.words[place].stem))
+
+        ahead = content(right, 1)
+        behind = content(left, -1)
+        if ahead is None or behind is None:
+            return None
+        for inside, outside in ((behind, ahead), (ahead, behind)):
+            if inside not in match.places or outside in match.places or outside in covered and outside < inside:
+                continue
+            if note.sentence_of[inside] != note.sentence_of[outside]:
+                continue
+            rest = [place for place in match.places if place != inside]
+            total = (sum(number(place) for place in rest) + number(outside)) & KEY_MASK
+            if rest and self._lexicon.terms_of(total):
+                return Match(tuple(sorted((*rest, outside))), (total,), "shared", len(rest) + 1)
+        return None
