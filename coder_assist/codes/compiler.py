@@ -35,7 +35,7 @@ from coder_assist.codes.terms import content_stems, key_of
 from coder_assist.errors import CodeBookError, LexiconError
 from coder_assist.types import System
 
-FORMAT = 1
+FORMAT = 3
 SOURCES = ("title", "inclusion", "synonym", "index", "catalogue")
 TERM = np.dtype([("key", "<u8"), ("code", "<u4"), ("source", "u1"), ("length", "u1"), ("text", "<u4")])
 
@@ -162,16 +162,17 @@ def variants(title: str) -> list[str]:
     >>> variants("Essential (primary) hypertension")
     ['essential primary hypertension', 'essential hypertension']
     >>> variants("Human immunodeficiency virus [HIV] disease")
-    ['human immunodeficiency virus disease', 'hiv disease', 'hiv']
+    ['human immunodeficiency virus disease', 'hiv disease']
     """
-    written = _BRACKETS.findall(title) or [""]
     title = _EMPTY_WORDS.sub("", title.lower())
     forms = []
     bracket = _BRACKETS.search(title)
     if bracket:
         head, tail = title[: bracket.start()], title[bracket.end() :]
-        forms += [head + tail, bracket[1] + tail]
-        if not tail.startswith(",") and len(bracket[1]) > 2 and written[0].isupper():
+        forms.append(head + tail)
+        if tail.strip(" ,"):
+            forms.append(bracket[1] + tail)
+        if " " in bracket[1] and not tail.startswith(","):
             forms.append(bracket[1])
     else:
         forms.append(title)

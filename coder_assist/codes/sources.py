@@ -2,7 +2,8 @@
 
 ``synonyms.tsv``: term, system, code, kind. ``abbreviations.tsv``: abbreviation, expansion, system,
 code, sense, case, cues. ``drugs.tsv``: drug, generic, conditions, status_code. ``cpt.tsv``:
-code, label, terms, requires, excludes, family, addon, laterality. Tab separated, one header line.
+code, label, terms, requires, excludes, family, addon, laterality. ``combinations.tsv``: conditions, code,
+replaces, authority. ``histories.tsv``: condition, code, authority. Tab separated, one header line.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _COLUMNS = {
     "abbreviations.tsv": ("abbreviation", "expansion", "system", "code", "sense", "case", "cues"),
     "drugs.tsv": ("drug", "generic", "conditions", "status_code"),
     "cpt.tsv": ("code", "label", "terms", "requires", "excludes", "family", "addon", "laterality"),
+    "combinations.tsv": ("conditions", "code", "replaces", "authority"),
+    "histories.tsv": ("condition", "code", "authority"),
 }
 
 
@@ -78,6 +81,29 @@ class Procedure:
     family: str
     addon: bool
     laterality: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One code for conditions that stand together.
+
+    ``conditions`` are groups of code prefixes; one of each group must hold. ``replaces`` are the codes
+    that the combination makes redundant. ``authority`` is the guideline section or note that says so.
+    """
+
+    conditions: tuple[tuple[str, ...], ...]
+    code: str
+    replaces: tuple[str, ...]
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The personal-history code that a condition of the past takes, by the condition's prefix."""
+
+    condition: str
+    code: str
+    authority: str
 
 
 def data_file(name: str) -> Path:
@@ -153,3 +179,20 @@ def read_procedures(path: Path) -> Iterator[Procedure]:
             row["addon"] == "yes",
             row["laterality"] == "yes",
         )
+
+
+def read_combinations(path: Path) -> Iterator[Combination]:
+    """Read ``combinations.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    for number, row in _rows(path):
+        groups = tuple(_split(group, "|") for group in _split(row["conditions"], "+"))
+        if len(groups) < 2 or not row["code"] or not row["authority"]:
+            raise LexiconError(path.name, number, "expected two or more conditions joined by +, a code and an authority")
+        yield Combination(groups, row["code"], _split(row["replaces"], " "), row["authority"])
+
+
+def read_histories(path: Path) -> Iterator[History]:
+    """Read ``histories.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    for number, row in _rows(path):
+        if not all(row.values()):
+            raise LexiconError(path.name, number, "expected a condition, a code and an authority")
+        yield History(row["condition"], row["code"], row["authority"])

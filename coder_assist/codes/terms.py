@@ -45,7 +45,7 @@ _FOLD = _fold_table()
 
 # Ways to write "in the patient's past" come first, so that they become one word.
 _WORD = re.compile(
-    r"(?:status[ -]post|s/p|h/o|hx of|w/o|w/)(?![a-z])"
+    r"(?:status[ -]post|s/p|h/o|hx of|w/o|w/|due to|secondary to|caused by|because of|d/t|2/2)(?![a-z])"
     r"|\d+(?:\.\d+)+|[a-z0-9]+(?:'s(?![a-z]))?"
 )
 _PHRASES = {
@@ -56,10 +56,11 @@ _PHRASES = {
     "hx of": "history",
     "w/o": "without",
     "w/": "with",
+    **dict.fromkeys(("due to", "secondary to", "caused by", "because of", "d/t", "2/2"), "due"),
 }
 
 STOPWORDS = frozenset(
-    "of the a an in on at by to for with and or from as is are was were be been due per its his her this that "
+    "of the a an in on at by to for with and or from as is are was were be been per its his her this that "
     "which into unspecified nos".split()
 )
 
@@ -68,7 +69,7 @@ _IRREGULAR = {
     "vertebrae": "vertebra", "diagnoses": "diagnosis", "metastases": "metastasis", "mets": "metastasis",
     "prostheses": "prosthesis", "diseases": "disease", "doses": "dose", "noses": "nose", "causes": "cause",
     "bases": "base", "phases": "phase", "cases": "case", "feet": "foot", "teeth": "tooth", "men": "man",
-    "women": "woman", "children": "child", "thrombi": "thrombus", "emboli": "embolus", "bronchi": "bronchus",
+    "women": "woman", "disk": "disc", "disks": "disc", "children": "child", "thrombi": "thrombus", "emboli": "embolus", "bronchi": "bronchus",
     "calculi": "calculus", "nevi": "nevus", "condylomata": "condyloma", "fibromata": "fibroma",
     "diverticula": "diverticulum", "ova": "ovum", "testes": "testis", "foci": "focus", "fungi": "fungus",
     "fractured": "fracture", "dislocated": "dislocation", "lacerated": "laceration", "infected": "infection",

@@ -75,6 +75,11 @@ FEATURES: dict[str, str] = {
     "stronger_sibling": "1 if a sibling of the category matches more words or stands in a better section",
     "proposals": "number of proposals of the encounter (log)",
     "has_diagnosis_list": "1 if the notes have a diagnosis list or assessment",
+    "combination": "1 if the code follows from two conditions together",
+    "history": "1 if the code follows from a condition of the past",
+    "displaced": "1 if a combination of the encounter makes the code redundant",
+    "from_drug": "1 if the code rests on a drug's name alone",
+    "measured": "1 if the code rests on a number (body mass index, weeks)",
     "drug_support": "1 if a drug of the notes usually treats the condition",
 }
 
@@ -91,6 +96,7 @@ class Proposal:
     ambiguity: int = 0
     rank_in_term: int = 1
     position: float = 1.0
+    displaced_by: str = ""
 
     @property
     def category(self) -> str:
@@ -170,6 +176,7 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 "stronger_sibling": float(any(strengths[id(r)] > strengths[id(proposal)] for r in rivals)),
                 "proposals": math.log1p(len(proposals)),
                 "has_diagnosis_list": float(context.has_diagnosis_list),
+                "displaced": float(bool(proposal.displaced_by)),
                 "drug_support": float(any(proposal.code.value.startswith(c) for c in context.drug_conditions)),
             }
         )
@@ -199,6 +206,10 @@ def _of_candidates(proposal: Proposal) -> dict[str, float]:
         "words": float(max(len(candidate.term.split()) for candidate in candidates)),
         "ambiguity": math.log1p(proposal.ambiguity),
         "rank_in_term": float(proposal.rank_in_term),
+        "combination": float(all(candidate.source == "combination" for candidate in candidates)),
+        "history": float(all(candidate.source == "history" for candidate in candidates)),
+        "from_drug": float(all(candidate.source == "drug" for candidate in candidates)),
+        "measured": float(all(candidate.source == "measurement" for candidate in candidates)),
         "mentions": math.log1p(len(good)),
         "all_mentions": math.log1p(total),
         **{f"{test}_share": share(test) for test in ("negated", "uncertain", "historical", "hypothetical", "family")},

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from coder_assist.codes import Library, Term
 from coder_assist.codes.compiler import SOURCES
 from coder_assist.codes.terms import content_stems
+from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.features import SECTION_GROUPS, Proposal, section_group
 from coder_assist.suggest.specificity import SpecificityWalk
-from coder_assist.types import Candidate, Code, Document, Mention, MentionKind, SectionKind, System
+from coder_assist.types import Candidate, Code, Document, Mention, MentionKind, SectionKind, System, Temporality
 
 RETRIEVED = 3
 WEAKEST_RETRIEVAL = 0.45
-_MATCH_SCORE = {"exact": 1.0, "abbreviation": 0.95, "mended": 0.85, "shared": 0.85}
+_MATCH_SCORE = {"exact": 1.0, "measurement": 1.0, "abbreviation": 0.95, "mended": 0.85, "shared": 0.85}
 _LISTS = SECTION_GROUPS["diagnosis_list"] | SECTION_GROUPS["diagnosis_early"] | SECTION_GROUPS["procedure_title"]
 # Where a procedure's name says that it was done now, rather than before or some day.
 _PERFORMED = frozenset(
@@ -42,6 +45,7 @@ class Proposer:
         self._library = library
         self._priors = priors
         self._walk = SpecificityWalk(library.icd, library.lexicon)
+        self._combiner = Combiner(self._make)
         self._choices = lru_cache(maxsize=16384)(self._order)
 
     def propose(self, documents: Sequence[Document]) -> tuple[list[Proposal], frozenset[str]]:
@@ -52,14 +56,22 @@ class Proposer:
             surroundings = _Surroundings(document)
             length = max(1, len(document.note.text))
             for mention in document.mentions:
+                position = mention.span.start / length
                 if mention.kind is MentionKind.DRUG:
                     facts = self._library.lexicon.drugs.get(mention.text.lower())
                     drugs.update(facts.conditions if facts else ())
+                    if facts and facts.status_code and mention.assertion.temporality is not Temporality.HISTORICAL:
+                        term = Term(mention.text.lower(), Code(System.ICD10CM, facts.status_code), "drug", 1)
+                        self._add(proposals, document, mention, surroundings, term, 0.7, "drug", 0, 0, position)
                     continue
-                position = mention.span.start / length
                 for rank, (term, score, source, ambiguity) in enumerate(self._terms(mention)):
                     self._add(proposals, document, mention, surroundings, term, score, source, ambiguity, rank, position)
+        self._combiner.extend(proposals)
         return list(proposals.values()), frozenset(drugs)
+
+    def _make(self, code: Code) -> Proposal | None:
+        entry = self._library.icd.get(code.value)
+        return Proposal(code, entry.title) if entry is not None else None
 
     def _terms(self, mention: Mention) -> Iterable[tuple[Term, float, str, int]]:
         """Return the terms a mention may mean, first choice first, with score, source and ambiguity."""
@@ -68,8 +80,9 @@ class Proposer:
             return [(h.term, h.score, "retrieval", len(hits) - 1) for h in hits if h.score >= WEAKEST_RETRIEVAL]
         score = _MATCH_SCORE[mention.source]
         if mention.codes:
-            terms = [Term(mention.text.lower(), Code(System.ICD10CM, value), "abbreviation", 1) for value in mention.codes]
-            return [(term, score, "abbreviation", 0) for term in terms]
+            source = mention.source
+            terms = [Term(mention.text.lower(), Code(System.ICD10CM, value), source, 1) for value in mention.codes]
+            return [(term, score, source, 0) for term in terms]
         choices = self._choices(mention.term_keys)
         return [(term, score, term.source, len(choices) - 1) for term in choices]
 
@@ -114,27 +127,43 @@ class Proposer:
         rank: int,
         position: float,
     ) -> None:
-        alternatives: tuple[str, ...] = ()
-        assumed: tuple[str, ...] = ()
         code = term.code
-        if code.system is System.ICD10CM:
-            near = surroundings.near(mention)
-            resolution = self._walk.resolve(code.value, near, surroundings.around, surroundings.attributes(mention))
-            code = Code(System.ICD10CM, resolution.code)
-            alternatives, assumed = resolution.alternatives, resolution.assumed
-        elif mention.section not in _PERFORMED:
+        if code.system is not System.ICD10CM:
+            if mention.section in _PERFORMED:
+                self._gather(proposals, Candidate(mention, code, source, term.text, score, document.note.id), rank, ambiguity, position)
             return
-        proposal = proposals.get(code)
+        near, attributes = surroundings.near(mention), surroundings.attributes(mention)
+        for resolution in self._walk.resolve_sides(code.value, near, surroundings.around, attributes):
+            candidate = Candidate(
+                mention, Code(System.ICD10CM, resolution.code), source, term.text, score, document.note.id
+            )
+            proposal = self._gather(proposals, candidate, rank, ambiguity, position)
+            if len(proposal.candidates) == 1:
+                proposal.alternatives = list(resolution.alternatives)
+                proposal.assumed = resolution.assumed
+
+    def _gather(
+        self, proposals: dict[Code, Proposal], candidate: Candidate, rank: int, ambiguity: int, position: float
+    ) -> Proposal:
+        proposal = proposals.get(candidate.code)
         if proposal is None:
-            proposal = proposals[code] = Proposal(code, self._library.entry(code).title)
-        proposal.candidates.append(Candidate(mention, code, source, term.text, score, document.note.id))
+            title = self._library.entry(candidate.code).title
+            proposal = proposals[candidate.code] = Proposal(candidate.code, title)
+        proposal.candidates.append(candidate)
         proposal.position = min(proposal.position, position)
         if rank < proposal.rank_in_term or len(proposal.candidates) == 1:
             proposal.rank_in_term = min(rank, 1)
             proposal.ambiguity = ambiguity
-        if len(proposal.candidates) == 1:
-            proposal.alternatives = list(alternatives)
-            proposal.assumed = assumed
+        return proposal
+
+
+_SIDE = re.compile(r"\b(left|right|bilateral)\b(?! (?:hand(?:ed)?|lateral decubitus|lower quadrant|upper quadrant)\b)", re.IGNORECASE)
+
+
+def _only_side(text: str) -> str | None:
+    """Return the one side that a note speaks of at least twice, if it never names the other."""
+    found = Counter(match[1].lower() for match in _SIDE.finditer(text))
+    return next(iter(found)) if len(found) == 1 and found.total() > 1 else None
 
 
 class _Surroundings:
@@ -155,7 +184,7 @@ class _Surroundings:
                 if section_group(mention.section) in ("diagnosis_list", "diagnosis_early", "procedure_title"):
                     listed.add(side)
         self._sides = {keys: next(iter(found)) for keys, found in sides.items() if keys and len(found) == 1}
-        self._listed_side = next(iter(listed)) if len(listed) == 1 else None
+        self._listed_side = next(iter(listed)) if len(listed) == 1 else _only_side(text)
 
     def near(self, mention: Mention) -> frozenset[str]:
         """Return the stems of a mention's sentence."""

@@ -17,7 +17,7 @@ BIAS = -1.6
 WEIGHTS: dict[str, float] = {
     # How well the words fit.
     "match": 1.6,
-    "retrieved": -1.6,
+    "retrieved": -2.2,
     "mended": -0.3,
     "words": 0.12,
     "ambiguity": -0.5,
@@ -53,6 +53,10 @@ WEIGHTS: dict[str, float] = {
     "prior_category": 0.05,
     "stronger_sibling": -1.3,
     "drug_support": 0.5,
+    "displaced": -2.0,
+    "combination": 0.5,
+    "from_drug": -0.8,
+    "measured": 1.0,
 }
 THRESHOLD = 0.5
 

@@ -31,6 +31,7 @@ class Facet:
     unspecified: bool
     other: bool
     without: bool
+    uncomplicated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class Resolution:
     code: str
     assumed: tuple[str, ...]
     alternatives: tuple[str, ...]
+
+
+def _sides(own: set[str]) -> frozenset[str]:
+    return frozenset({"left", "right"}) if "unilateral" in own else frozenset(own & _SIDES)
 
 
 def trimester_of(weeks: int) -> str:
@@ -64,20 +69,23 @@ class SpecificityWalk:
         # What the parent already says is known; the child adds the rest.
         known = shared | (set(content_stems(self._book.title(value))) if len(children) > 1 else set())
         facets = []
+        vague = {child: title.count("unspecified") for child, title in titles.items()}
+        least = min(vague.values(), default=0)
         for child in children:
             title = titles[child]
             raw = {word.raw for word in words(title)}
             own = stems[child] - known
-            unspecified = "unspecified" in raw or ", unspecified" in title
+            unspecified = vague[child] > least or len(children) == 1
             facets.append(
                 Facet(
                     child,
-                    frozenset(own & _SIDES) if "trimester" not in title else frozenset(),
+                    _sides(own) if "trimester" not in title else frozenset(),
                     next(iter(own & _TRIMESTERS), "") if "trimester" in title else "",
-                    frozenset(own - _SIDES - _TRIMESTERS - _ORDINARY - {"trimester"}),
+                    frozenset(own - _SIDES - _TRIMESTERS - _ORDINARY - {"trimester", "unilateral"}),
                     unspecified,
                     title.startswith("other ") or ", other" in title or "other specified" in title,
-                    "without" in raw or "not intractable" in title or "uncomplicated" in raw,
+                    "without" in raw or "not intractable" in title,
+                    "without complication" in title or "uncomplicated" in raw,
                 )
             )
         return tuple(facets)
@@ -94,6 +102,15 @@ class SpecificityWalk:
             return entry.parent
         return value
 
+    def resolve_sides(
+        self, value: str, near: Collection[str], around: Collection[str], attributes: Mapping[str, str]
+    ) -> list[Resolution]:
+        """Walk as ``resolve`` does; "bilateral" where the book has no bilateral code gives both sides."""
+        resolution = self.resolve(value, near, around, attributes)
+        if attributes.get("laterality") != "bilateral" or "side not stated" not in resolution.assumed:
+            return [resolution]
+        return [self.resolve(value, near, around, {**attributes, "laterality": side}) for side in ("right", "left")]
+
     def resolve(
         self, value: str, near: Collection[str], around: Collection[str], attributes: Mapping[str, str]
     ) -> Resolution:
@@ -105,6 +122,8 @@ class SpecificityWalk:
         assumed: list[str] = []
         alternatives: list[str] = []
         node = self.lift(value)
+        if attributes.get("laterality") == "bilateral" and "unilateral" in self._book.title(node).lower():
+            node = self._book.entry(node).parent or node
         while not self._book.entry(node).billable:
             sevenths = self._book.seventh_characters(node)
             if sevenths:
@@ -170,7 +189,7 @@ class SpecificityWalk:
         if facet.sides:
             if side is None:
                 score -= 8.0
-            elif side in facet.sides and len(facet.sides) == 1:
+            elif side in facet.sides:
                 score += 8.0
             else:
                 score -= 10.0
@@ -186,7 +205,9 @@ class SpecificityWalk:
                 score -= weight
         if "displaced" in facet.words:
             score += 4.0  # chapter 19 note: not indicated as displaced or nondisplaced is coded to displaced
-        if facet.unspecified:
+        if facet.uncomplicated:
+            score += 1.4
+        elif facet.unspecified:
             score += 1.2
             assumed = "unspecified" if not sided or facet.sides else "side not stated"
         elif facet.without:

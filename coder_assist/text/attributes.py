@@ -17,12 +17,9 @@ _NOT_A_SIDE = re.compile(
     re.IGNORECASE,
 )
 REACH = 7
+# "Osteoarthritis of the knees": the plural of a paired part, without a side, means both.
+_PAIRED = frozenset("knees hips shoulders elbows wrists ankles eyes ears hands feet lungs kidneys breasts ovaries".split())
 
-_WEEKS = re.compile(
-    r"\b(\d{1,2})(?:[- ]?(?:and|\s)?[- ]?\d/\d)?[ -]*(?:\+\s*\d\s*)?(?:weeks?|wks?)\b(?=[^.]{0,40}(?:gestation|pregnan|intrauterine|"
-    r"ega|iup|ga\b|estimated))|(?:gestation|pregnan\w+|ega|iup)[^.]{0,30}?\b(\d{1,2})(?:\s*(?:and|-)?\s*\d/\d)?[ -]*(?:weeks?|wks?)\b",
-    re.IGNORECASE,
-)
 _SUBSEQUENT = re.compile(
     r"\b(?:routine healing|cast removal|suture removal|removal of sutures|hardware removal|weeks? (?:out|after|post|status)|"
     r"months? (?:out|after|post)|follow(?:ing|s)?[- ]?up (?:of|for|visit)|healing well|healed)\b",
@@ -40,7 +37,7 @@ def side_of(note: NoteWords, places: tuple[int, ...]) -> str | None:
     inside = {_SIDES[note.words[p].raw] for p in range(places[0], places[-1] + 1) if _is_side(note, p)}
     if len(inside) == 1:
         return inside.pop()
-    if inside:
+    if inside or any(note.words[p].raw in _PAIRED for p in places):
         return "bilateral"
     best: tuple[int, str] | None = None
     for place in range(max(first, places[0] - REACH), min(last, places[-1] + REACH + 1)):
@@ -63,12 +60,6 @@ def _is_side(note: NoteWords, place: int) -> bool:
     if word.raw in ("od", "os", "ou", "rt", "lt") and not note.text[word.start : word.end].isupper() and word.raw[0] == "o":
         return False
     return _NOT_A_SIDE.match(note.text, word.start) is None
-
-
-def gestation_weeks(text: str) -> int | None:
-    """Return the completed weeks of gestation that a note gives last, from 4 to 43."""
-    weeks = [int(match[1] or match[2]) for match in _WEEKS.finditer(text)]
-    return next((week for week in reversed(weeks) if 4 <= week <= 43), None)
 
 
 def episode_of(text: str) -> str:

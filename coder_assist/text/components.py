@@ -8,6 +8,7 @@ docs survive ``to_bytes`` and ``nlp.pipe(n_process=2)``. Offsets are code points
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -21,8 +22,9 @@ from coder_assist.codes.sources import Sense
 from coder_assist.settings import Settings
 from coder_assist.text.abbreviations import find_senses
 from coder_assist.text.assertion import CueHit, assert_mention, find_cues
-from coder_assist.text.attributes import episode_of, gestation_weeks, side_of
+from coder_assist.text.attributes import episode_of, side_of
 from coder_assist.text.matcher import Match, NoteWords, TermMatcher
+from coder_assist.text.measurements import find_measurements, gestations
 from coder_assist.text.phrases import unknown_phrases
 from coder_assist.text.sections import find_sections
 from coder_assist.text.sentences import find_sentences
@@ -149,6 +151,7 @@ def make_mentions(nlp: Language, name: str, store: str) -> Component:
             rows.append(_row(note, places, MentionKind.DRUG, "drug", (), None))
         for places in unknown_phrases(note, sections, matches):
             rows.append(_row(note, places, MentionKind.DIAGNOSIS, "phrase", (), None))
+        rows += _measurements(note)
         rows.sort(key=lambda row: (row["spans"][0], row["source"]))
         _place_in_sections(rows, sections)
         facts["mentions"] = rows
@@ -196,6 +199,18 @@ def _drugs(note: NoteWords, lexicon: Lexicon, covered: set[int]) -> list[tuple[i
     return found
 
 
+def _measurements(note: NoteWords) -> list[dict[str, Any]]:
+    rows = []
+    starts = [word.start for word in note.words]
+    for found in find_measurements(note.text):
+        first, last = bisect_left(starts, found.span.start), bisect_left(starts, found.span.end) - 1
+        if first <= last < len(starts):
+            row = _row(note, (first,), MentionKind.STATUS, "measurement", (), None)
+            row |= {"spans": [[found.span.start, found.span.end]], "codes": [found.code], "text": found.span.slice(note.text)}
+            rows.append(row)
+    return rows
+
+
 def _place_in_sections(rows: list[dict[str, Any]], sections: list[Section]) -> None:
     at = 0
     for row in rows:
@@ -236,7 +251,7 @@ def make_attributes(nlp: Language, name: str) -> Component:
 
     def attributes(doc: Doc) -> Doc:
         note = _words_of(doc)
-        weeks = gestation_weeks(doc.text)
+        weeks = max((number for _, number in gestations(doc.text)), default=None)
         episode = episode_of(doc.text)
         for row in _facts(doc)["mentions"]:
             side = side_of(note, tuple(row["places"]))

@@ -44,6 +44,8 @@ TOO_LITTLE = frozenset(
     "benign malignant stable abnormal negative positive absence presence consultation follow followup repair removal "
     "excision incision drainage injection closure biopsy exploration application insertion placement revision release "
     "reconstruction replacement anesthesia imaging cast splint dressing suture light dark hot cold sun cat dog "
+    "run runs wound medication antibiotic cut block spot spell stool gas cord lump bump leak snap pop dead mark tag "
+    "crash hit falls struck bite stone dust smoke fire ice sand soil mud bath sport farm street bus train boat "
     "supervision rehabilitation education advice certificate bed chair car driver passenger pedestrian door table".split()
 )
 
@@ -56,6 +58,7 @@ class Match:
     keys: tuple[int, ...]
     source: str
     weight: int
+    over_comma: bool = False
 
 
 @dataclass(slots=True)
@@ -176,7 +179,8 @@ class TermMatcher:
                     continue
                 if all(note.words[place].stem in TOO_LITTLE and note.words[place].stem.isdigit() for place in window):
                     continue
-                found.append(Match(window, (int(keys[start]) & KEY_MASK,), source, length))
+                comma = "," in note.text[note.words[window[0]].end : note.words[window[-1]].start]
+                found.append(Match(window, (int(keys[start]) & KEY_MASK,), source, length, comma))
         return found
 
     @staticmethod
@@ -197,9 +201,9 @@ class TermMatcher:
 
     @staticmethod
     def _best(found: list[Match], note: NoteWords) -> list[Match]:
-        """Keep, of overlapping matches, the one with more words; as written before mended."""
+        """Keep, of overlapping matches, the one with more words; within commas, as written, before others."""
         rank = {"exact": 0, "abbreviation": 0, "mended": 1}
-        found.sort(key=lambda m: (-m.weight, rank[m.source], m.places[-1] - m.places[0], m.places))
+        found.sort(key=lambda m: (-m.weight, m.over_comma, rank[m.source], m.places[-1] - m.places[0], m.places))
         taken: dict[int, Match] = {}
         kept: list[Match] = []
         for match in found:
