@@ -35,7 +35,7 @@ from coder_assist.codes.terms import content_stems, key_of
 from coder_assist.errors import CodeBookError, LexiconError
 from coder_assist.types import System
 
-FORMAT = 3
+FORMAT = 4
 SOURCES = ("title", "inclusion", "synonym", "index", "catalogue")
 TERM = np.dtype([("key", "<u8"), ("code", "<u4"), ("source", "u1"), ("length", "u1"), ("text", "<u4")])
 
@@ -256,7 +256,9 @@ def _write_lexicon(store: Path, edition: Edition, files: list[Path], books: dict
         for drug in read_drugs(path)
     }
     _save_terms(store, rows, texts, postings)
+    procedures = {row.code: asdict(row) for path in files if path.name == "cpt.tsv" for row in read_procedures(path)}
     facts = {
+        "procedures": procedures,
         "codes": [[system, code] for system, code in code_index],
         "senses": senses,
         "drugs": drugs,

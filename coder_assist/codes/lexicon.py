@@ -20,7 +20,7 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import DamerauLevenshtein
 
 from coder_assist.codes.compiler import SOURCES
-from coder_assist.codes.sources import Sense
+from coder_assist.codes.sources import Procedure, Sense
 from coder_assist.codes.terms import KEY_MASK, STOPWORDS, content_stems, words
 from coder_assist.types import Code, System
 
@@ -75,6 +75,11 @@ class Lexicon:
         self.drugs = {
             name: DrugFacts(generic, tuple(conditions), status) for name, (generic, conditions, status) in facts["drugs"].items()
         }
+        self.procedures = {
+            code: Procedure(**{**fields, "requires": tuple(map(tuple, fields["requires"])), "terms": (),
+                               "excludes": tuple(fields["excludes"])})
+            for code, fields in facts["procedures"].items()
+        }  # fmt: skip
         self.senses: dict[str, list[Sense]] = {}
         for fields in facts["senses"]:
             sense = Sense(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})

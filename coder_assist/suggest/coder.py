@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from coder_assist.settings import Settings
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
 from coder_assist.suggest.packs import Pack, load_pack
 from coder_assist.suggest.proposals import Proposer
+from coder_assist.suggest.scoring import describe
 from coder_assist.suggest.sequencing import in_sequence
 from coder_assist.text import NoteReader
 from coder_assist.types import (
@@ -37,7 +38,6 @@ from coder_assist.types import (
 MOST_SUGGESTIONS = 80
 MOST_EVIDENCE = 6
 LEAST_PROBABILITY = 0.01
-DIAGNOSIS_LISTS = ("diagnosis_list",)
 
 
 def software_version() -> str:
@@ -69,8 +69,13 @@ class Coder:
         Raises ``PackError``, ``CodeBookError`` or ``LexiconError``.
         """
         settings = settings or Settings()
+        return cls.load_with(load_pack(pack or settings.pack), settings)
+
+    @classmethod
+    def load_with(cls, pack: Pack, settings: Settings) -> Coder:
+        """Make a coder of a pack that is loaded already. Raises ``CodeBookError`` or ``LexiconError``."""
         shelf = Shelf(installed_editions(settings.editions_dir), settings.cache_dir, settings.lexicon_dir)
-        return cls(shelf, load_pack(pack or settings.pack), settings.max_note_characters)
+        return cls(shelf, pack, settings.max_note_characters)
 
     @property
     def library(self) -> Library:
@@ -94,20 +99,81 @@ class Coder:
         """Return what a note says, without proposing codes. Raises ``NoteError``."""
         return self._stage(Encounter.of(note))[1].read(note)
 
+    def propose(self, encounter: Encounter) -> tuple[list[Proposal], Context]:
+        """Return an encounter's proposals before scoring, and their context; for training and error analysis."""
+        _, reader, proposer, _ = self._stage(encounter)
+        documents = [reader.read(note) for note in encounter.notes]
+        proposals, drug_conditions = proposer.propose(documents)
+        return proposals, self._context(encounter, documents, drug_conditions)
+
+    def _context(self, encounter: Encounter, documents: list[Document], drug_conditions: frozenset[str]) -> Context:
+        groups = {section_group(section.kind) for document in documents for section in document.sections}
+        return Context(
+            encounter,
+            "diagnosis_list" in groups,
+            drug_conditions,
+            self._pack.priors,
+            self._category_priors,
+            operative=bool(groups & {"procedure_title", "procedure_body"}),
+            experience=self._pack.experience,
+        )
+
     def suggest(self, work: Note | Encounter) -> Run:
         """Propose codes for an encounter or a bare note.
 
         Raises ``NoteError`` for a note that is empty or too long.
         """
         encounter = Encounter.of(work) if isinstance(work, Note) else work
-        library, reader, proposer, notice = self._stage(encounter)
-        documents = [reader.read(note) for note in encounter.notes]
-        proposals, drug_conditions = proposer.propose(documents)
-        suggestions, withheld = self._judge(encounter, documents, proposals, drug_conditions)
+        proposals, context = self.propose(encounter)
+        supported = [proposal for proposal in proposals if any(map(affirmed, proposal.candidates))]
+        rows = features_of(supported, context)
+        scored = list(zip(supported, self._pack.scorer.probabilities(rows), map(describe, rows), strict=True))
+        return self.assemble(encounter, proposals, scored, self._pack.scorer.threshold)
+
+    def assemble(
+        self,
+        encounter: Encounter,
+        proposals: Sequence[Proposal],
+        scored: Sequence[tuple[Proposal, float, tuple[str, ...]]],
+        threshold: Callable[[System], float],
+    ) -> Run:
+        """Make the run out of scored proposals ``(proposal, probability, reasons)``; the others are withheld.
+
+        ``threshold`` gives for a system the probability from which a code is preselected.
+        """
+        library, _, _, notice = self._stage(encounter)
+        texts = {note.id: note.text for note in encounter.notes}
+        ranked = sorted(scored, key=lambda item: (-item[1], item[0].code))
+        ranked = [item for item in ranked if item[1] >= LEAST_PROBABILITY][:MOST_SUGGESTIONS]
+        chosen = {
+            proposal.code
+            for proposal, probability, _ in ranked
+            if probability >= threshold(proposal.code.system) and not _only_uncertain(proposal, encounter)
+        }
+        sequence = in_sequence([proposal for proposal, _, _ in ranked if proposal.code in chosen])
+        suggestions = tuple(
+            Suggestion(
+                code=proposal.code,
+                title=proposal.title,
+                probability=round(probability, 4),
+                selected=proposal.code in chosen,
+                sequence=sequence.get(proposal.code),
+                evidence=_evidence(proposal, texts, affirmed_only=True),
+                reasons=(*_why(proposal, encounter), *reasons),
+                alternatives=tuple(Code(System.ICD10CM, value) for value in proposal.alternatives),
+            )
+            for proposal, probability, reasons in ranked
+        )
+        withheld = [
+            Withheld(proposal.code, proposal.title, _reason(proposal), _evidence(proposal, texts, affirmed_only=False))
+            for proposal in proposals
+            if not any(map(affirmed, proposal.candidates))
+        ]
+        withheld.sort(key=lambda item: (item.evidence[0].note_id, item.evidence[0].span, item.code))
         return Run(
             encounter_id=encounter.id,
             note_versions={note.id: note.version for note in encounter.notes},
-            suggestions=tuple(suggestions),
+            suggestions=suggestions,
             withheld=tuple(withheld),
             pack=self._pack.version,
             code_books=library.versions(),
@@ -121,51 +187,6 @@ class Coder:
         """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read."""
         for work in works:
             yield self.suggest(work)
-
-    def _judge(
-        self,
-        encounter: Encounter,
-        documents: list[Document],
-        proposals: list[Proposal],
-        drug_conditions: frozenset[str],
-    ) -> tuple[list[Suggestion], list[Withheld]]:
-        listed = any(
-            section_group(section.kind) in DIAGNOSIS_LISTS for document in documents for section in document.sections
-        )
-        context = Context(encounter, listed, drug_conditions, self._pack.priors, self._category_priors)
-        texts = {document.note.id: document.note.text for document in documents}
-        supported = [proposal for proposal in proposals if any(map(affirmed, proposal.candidates))]
-        rows = features_of(supported, context)
-        scored = list(zip(supported, rows, self._pack.scorer.probabilities(rows), strict=True))
-        scored.sort(key=lambda item: (-item[2], item[0].code))
-        scored = [item for item in scored if item[2] >= LEAST_PROBABILITY][:MOST_SUGGESTIONS]
-        chosen = {
-            proposal.code
-            for proposal, _, probability in scored
-            if probability >= self._pack.scorer.threshold and not _only_uncertain(proposal, encounter)
-        }
-        sequence = in_sequence([proposal for proposal, _, _ in scored if proposal.code in chosen])
-        suggestions = [
-            Suggestion(
-                code=proposal.code,
-                title=proposal.title,
-                probability=round(probability, 4),
-                selected=proposal.code in chosen,
-                sequence=sequence.get(proposal.code),
-                evidence=_evidence(proposal, texts, affirmed_only=True),
-                reasons=(*_why(proposal, encounter), *self._pack.scorer.reasons(row)),
-                alternatives=tuple(Code(System.ICD10CM, value) for value in proposal.alternatives),
-            )
-            for proposal, row, probability in scored
-        ]
-        withheld = [
-            Withheld(proposal.code, proposal.title, _reason(proposal), _evidence(proposal, texts, affirmed_only=False))
-            for proposal in proposals
-            if not any(map(affirmed, proposal.candidates))
-        ]
-        withheld.sort(key=lambda item: (item.evidence[0].note_id, item.evidence[0].span, item.code))
-        return suggestions, withheld
-
 
 def _only_uncertain(proposal: Proposal, encounter: Encounter) -> bool:
     """Say whether a code rests on uncertain mentions alone where those may not be coded (guideline IV.H)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from coder_assist.types import (
     Candidate,
@@ -80,7 +81,25 @@ FEATURES: dict[str, str] = {
     "displaced": "1 if a combination of the encounter makes the code redundant",
     "from_drug": "1 if the code rests on a drug's name alone",
     "measured": "1 if the code rests on a number (body mass index, weeks)",
+    "requirement": "procedures: 1 if the cues that set it apart stand in the notes, -1 if they do not, 0 if none needed",
+    "excluded": "procedures: 1 if a contradicting cue stands in the notes",
+    "family_rivals": "procedures: other proposals of its family (log)",
+    "family_best": "procedures: 1 if none of its family fits better",
+    "list_place": "place within the diagnosis list, 1 first (log; 99 where it is in none)",
+    "rank_in_category": "place by fit among the proposals of its category (log)",
+    "same_words": "other proposals that rest on the very same words (log)",
+    "best_same_words": "1 if no proposal on the same words fits better",
+    "operative": "1 if the notes are about an operation",
+    "length": "length of the notes in characters (log)",
+    "diagnoses_listed": "proposals that stand in a diagnosis list (log)",
+    "chapter": "the code's chapter, by number of its letter",
+    "affirmed_share": "share of mentions that hold for the patient now",
     "drug_support": "1 if a drug of the notes usually treats the condition",
+    "seen_code": "how often the code was right when proposed, shrunk (log odds)",
+    "seen_category": "how often codes of its category were right when proposed, shrunk (log odds)",
+    "seen_words": "how often these words with this code were right, shrunk (log odds)",
+    "seen_code_count": "how often the code was proposed (log)",
+    "seen_words_count": "how often these words were proposed with this code (log)",
 }
 
 
@@ -97,11 +116,23 @@ class Proposal:
     rank_in_term: int = 1
     position: float = 1.0
     displaced_by: str = ""
+    family: str = ""
+    requirement: float = 0.0
+    excluded: bool = False
+    list_place: int = 99
 
     @property
     def category(self) -> str:
         """The three-character category, or the whole code of another system."""
         return self.code.value[:3] if self.code.system is System.ICD10CM else self.code.value
+
+
+class Recalls(Protocol):
+    """What earlier proposals tell of a new one (see ``experience``)."""
+
+    def features(self, proposal: Proposal) -> dict[str, float]:
+        """Return named numbers about a proposal."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +144,8 @@ class Context:
     drug_conditions: frozenset[str]
     priors: Mapping[str, int]
     category_priors: Mapping[str, int]
+    operative: bool = False
+    experience: Recalls | None = None
 
 
 def affirmed(candidate: Candidate) -> bool:
@@ -154,6 +187,52 @@ def _strength(proposal: Proposal) -> tuple[int, int]:
     return best_section, longest
 
 
+def _fit(proposal: Proposal) -> tuple[float, ...]:
+    """Return how well a proposal fits, for comparing rivals: larger is better."""
+    section, words = _strength(proposal)
+    return (
+        -float(proposal.excluded),
+        proposal.requirement,
+        -float(bool(proposal.displaced_by)),
+        float(words),
+        float(section),
+        -float(proposal.rank_in_term),
+        -float(len(proposal.assumed)),
+        float(len(proposal.candidates)),
+    )
+
+
+def _rivalry(proposals: Sequence[Proposal]) -> list[dict[str, float]]:
+    """Return for each proposal how it stands against its category, its family and its words."""
+    fits = {id(proposal): _fit(proposal) for proposal in proposals}
+    by_category: dict[str, list[Proposal]] = {}
+    by_family: dict[str, list[Proposal]] = {}
+    by_words: dict[tuple[str, int, int], list[Proposal]] = {}
+    for proposal in proposals:
+        by_category.setdefault(proposal.category, []).append(proposal)
+        if proposal.family:
+            by_family.setdefault(proposal.family, []).append(proposal)
+        best = max(filter(affirmed, proposal.candidates), key=lambda candidate: candidate.score)
+        place = (best.note_id, best.mention.span.start, best.mention.span.end)
+        by_words.setdefault(place, []).append(proposal)
+    same: dict[int, list[Proposal]] = {id(p): group for group in by_words.values() for p in group}
+    rows = []
+    for proposal in proposals:
+        mine = fits[id(proposal)]
+        category = by_category[proposal.category]
+        family = by_family.get(proposal.family, [proposal])
+        rows.append(
+            {
+                "rank_in_category": math.log1p(sum(fits[id(other)] > mine for other in category)),
+                "family_rivals": math.log1p(len(family) - 1),
+                "family_best": float(all(fits[id(other)] <= mine for other in family)),
+                "same_words": math.log1p(len(same[id(proposal)]) - 1),
+                "best_same_words": float(all(fits[id(other)] <= mine for other in same[id(proposal)])),
+            }
+        )
+    return rows
+
+
 def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[str, float]]:
     """Return the features of each proposal, in order; the keys are those of ``FEATURES``."""
     by_category: dict[str, list[Proposal]] = {}
@@ -161,12 +240,24 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
         by_category.setdefault(proposal.category, []).append(proposal)
     strengths = {id(proposal): _strength(proposal) for proposal in proposals}
     rows = []
-    for proposal in proposals:
+    listed = sum(
+        any(affirmed(c) and section_group(c.mention.section) == "diagnosis_list" for c in p.candidates) for p in proposals
+    )
+    for proposal, rivalry in zip(proposals, _rivalry(proposals), strict=True):
         rivals = [other for other in by_category[proposal.category] if other is not proposal]
         rows.append(
             {
                 **_of_candidates(proposal),
                 **_chapter_flags(proposal.code),
+                **rivalry,
+                **(context.experience.features(proposal) if context.experience else {}),
+                "chapter": float(ord(proposal.code.value[0])),
+                "requirement": proposal.requirement,
+                "excluded": float(proposal.excluded),
+                "list_place": math.log1p(proposal.list_place),
+                "operative": float(context.operative),
+                "length": math.log1p(sum(len(note.text) for note in context.encounter.notes)),
+                "diagnoses_listed": math.log1p(listed),
                 "inpatient": float(context.encounter.setting is Setting.INPATIENT),
                 "unspecified": float("unspecified" in proposal.title.lower()),
                 "assumed": float(len(proposal.assumed)),
@@ -212,6 +303,7 @@ def _of_candidates(proposal: Proposal) -> dict[str, float]:
         "measured": float(all(candidate.source == "measurement" for candidate in candidates)),
         "mentions": math.log1p(len(good)),
         "all_mentions": math.log1p(total),
+        "affirmed_share": len(good) / total,
         **{f"{test}_share": share(test) for test in ("negated", "uncertain", "historical", "hypothetical", "family")},
         "first_position": proposal.position,
         **{f"in_{group}": float(group in groups) for group in SECTION_GROUPS},

@@ -1,7 +1,8 @@
 """Model packs: what scoring has learnt, as a directory that is verified before it is read.
 
-A pack is ``models/<name>/`` with ``config.json`` (name, format, threshold, weights), ``priors.tsv`` (how
-many charts carried each code), ``CARD.md`` and ``checksums.json`` (SHA-256 of every other file).
+A pack is ``models/<name>/`` with ``config.json`` (name, format, thresholds, features or weights),
+``ranker.skops``, ``experience.json`` (what became of earlier proposals), ``priors.tsv`` (how many charts
+carried each code), ``metrics.json``, ``CARD.md`` and ``checksums.json`` (SHA-256 of every other file).
 """
 
 from __future__ import annotations
@@ -12,11 +13,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED
+
+import skops.io
 
 from coder_assist.errors import PackError
-from coder_assist.suggest.scoring import Scorer, WeightedScorer
+from coder_assist.suggest.experience import Experience
+from coder_assist.suggest.features import FEATURES
+from coder_assist.suggest.scoring import Scorer, TrainedScorer, WeightedScorer
 
-FORMAT = 1
+FORMAT = 2
+# The types a ranker may hold besides those that skops trusts by itself.
+TRUSTED = (
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+)
 DEFAULT = "clinical-us"
 
 
@@ -27,6 +43,7 @@ class Pack:
     version: str
     scorer: Scorer
     priors: Mapping[str, int] = field(default_factory=dict)
+    experience: Experience | None = None
 
     @property
     def category_priors(self) -> dict[str, int]:
@@ -84,23 +101,42 @@ def verify(directory: Path) -> str:
     return _digest(sums_file)
 
 
-def save_pack(directory: Path, scorer: WeightedScorer, priors: Mapping[str, int], card: str) -> None:
-    """Write a pack of hand-set weights. Raises ``PackError`` if the directory holds something else."""
+def save_pack(
+    directory: Path,
+    scorer: Scorer,
+    priors: Mapping[str, int],
+    card: str,
+    experience: Experience | None = None,
+    metrics: Mapping[str, object] | None = None,
+) -> None:
+    """Write a pack. Raises ``PackError`` if the directory holds something else than a pack."""
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()) and not (directory / "checksums.json").is_file():
         raise PackError(f"{directory.name} holds files that are no pack; choose an empty directory")
-    config = {
-        "format": FORMAT,
-        "name": directory.name,
-        "threshold": scorer.threshold,
-        "bias": scorer.bias,
-        "weights": scorer.weights,
-    }
-    (directory / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    for old in directory.iterdir():
+        old.unlink()
+    config: dict[str, object] = {"format": FORMAT, "name": directory.name}
+    if isinstance(scorer, WeightedScorer):
+        config |= {"kind": "weights", "threshold": scorer.cut, "bias": scorer.bias, "weights": scorer.weights}
+    elif isinstance(scorer, TrainedScorer):
+        config |= {"kind": "ranker", "thresholds": scorer.cuts, "features": scorer.names}
+        skops.io.dump(scorer.estimators, directory / "ranker.skops", compression=ZIP_DEFLATED)
+    else:
+        raise PackError(f"a pack holds a WeightedScorer or a TrainedScorer; got {type(scorer).__name__}")
+    _write_json(directory / "config.json", config)
+    if experience is not None:
+        _write_json(directory / "experience.json", experience.as_json())
+    if metrics is not None:
+        _write_json(directory / "metrics.json", metrics)
     lines = [f"{code}\t{count}" for code, count in sorted(priors.items())]
     (directory / "priors.tsv").write_text("\n".join(["code\tcharts", *lines]) + "\n", encoding="utf-8")
     (directory / "CARD.md").write_text(card, encoding="utf-8")
     write_checksums(directory)
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    indent = None if path.name == "experience.json" else 1
+    path.write_text(json.dumps(content, indent=indent, sort_keys=path.name != "config.json") + "\n", encoding="utf-8")
 
 
 def load_pack(directory: Path | None = None) -> Pack:
@@ -111,9 +147,25 @@ def load_pack(directory: Path | None = None) -> Pack:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         if config["format"] != FORMAT:
             raise PackError(f"pack {directory.name}: expected format {FORMAT}; got {config['format']}")
-        scorer = WeightedScorer(config["weights"], config["bias"], config["threshold"])
+        scorer = _scorer(directory, config)
+        experience = None
+        if (directory / "experience.json").is_file():
+            experience = Experience.from_json(json.loads((directory / "experience.json").read_text(encoding="utf-8")))
         rows = (directory / "priors.tsv").read_text(encoding="utf-8").splitlines()[1:]
         priors = {code: int(charts) for code, charts in (row.split("\t") for row in rows)}
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise PackError(f"pack {directory.name}: expected config.json and priors.tsv of format {FORMAT}; {error}") from None
-    return Pack(f"{config['name']}@{checksum[:12]}", scorer, priors)
+        raise PackError(f"pack {directory.name}: expected the files of format {FORMAT}; {error}") from None
+    return Pack(f"{config['name']}@{checksum[:12]}", scorer, priors, experience)
+
+
+def _scorer(directory: Path, config: Mapping[str, Any]) -> Scorer:
+    if config["kind"] == "weights":
+        return WeightedScorer(config["weights"], config["bias"], config["threshold"])
+    unknown = set(config["features"]) - set(FEATURES)
+    if unknown:
+        raise PackError(f"pack {directory.name}: made for other features, {sorted(unknown)[0]!r} first; train it anew")
+    untrusted = set(skops.io.get_untrusted_types(file=directory / "ranker.skops")) - set(TRUSTED)
+    if untrusted:
+        raise PackError(f"pack {directory.name}: ranker.skops holds a type that is not trusted, {sorted(untrusted)[0]}")
+    estimators = skops.io.load(directory / "ranker.skops", trusted=list(TRUSTED))
+    return TrainedScorer(estimators, config["features"], config["thresholds"])

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from coder_assist.codes import Library, Term
 from coder_assist.codes.compiler import SOURCES
-from coder_assist.codes.terms import content_stems
+from coder_assist.codes.terms import content_stems, words
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.features import SECTION_GROUPS, Proposal, section_group
 from coder_assist.suggest.specificity import SpecificityWalk
@@ -67,7 +67,22 @@ class Proposer:
                 for rank, (term, score, source, ambiguity) in enumerate(self._terms(mention)):
                     self._add(proposals, document, mention, surroundings, term, score, source, ambiguity, rank, position)
         self._combiner.extend(proposals)
+        self._weigh_procedures(proposals.values(), documents)
         return list(proposals.values()), frozenset(drugs)
+
+    def _weigh_procedures(self, proposals: Iterable[Proposal], documents: Sequence[Document]) -> None:
+        """Look in the notes for the cues that set a procedure apart from its family."""
+        # Cues begin at a word: "2 cm" is not in "1.2 cm", and "open" is not in "reopen".
+        text = " " + " ".join(word.raw for document in documents for word in words(document.note.text)) + " "
+        for proposal in proposals:
+            facts = self._library.lexicon.procedures.get(proposal.code.value)
+            if proposal.code.system is not System.CPT or facts is None:
+                continue
+            proposal.family = facts.family
+            if facts.requires:
+                met = all(any(f" {cue}" in text for cue in group) for group in facts.requires)
+                proposal.requirement = 1.0 if met else -1.0
+            proposal.excluded = any(f" {cue}" in text for cue in facts.excludes)
 
     def _make(self, code: Code) -> Proposal | None:
         entry = self._library.icd.get(code.value)
@@ -130,20 +145,22 @@ class Proposer:
         code = term.code
         if code.system is not System.ICD10CM:
             if mention.section in _PERFORMED:
-                self._gather(proposals, Candidate(mention, code, source, term.text, score, document.note.id), rank, ambiguity, position)
+                self._gather(proposals, Candidate(mention, code, source, term.text, score, document.note.id), rank, ambiguity, position, 99)
             return
         near, attributes = surroundings.near(mention), surroundings.attributes(mention)
         for resolution in self._walk.resolve_sides(code.value, near, surroundings.around, attributes):
             candidate = Candidate(
                 mention, Code(System.ICD10CM, resolution.code), source, term.text, score, document.note.id
             )
-            proposal = self._gather(proposals, candidate, rank, ambiguity, position)
+            proposal = self._gather(
+                proposals, candidate, rank, ambiguity, position, surroundings.list_place(mention)
+            )
             if len(proposal.candidates) == 1:
                 proposal.alternatives = list(resolution.alternatives)
                 proposal.assumed = resolution.assumed
 
     def _gather(
-        self, proposals: dict[Code, Proposal], candidate: Candidate, rank: int, ambiguity: int, position: float
+        self, proposals: dict[Code, Proposal], candidate: Candidate, rank: int, ambiguity: int, position: float, list_place: int
     ) -> Proposal:
         proposal = proposals.get(candidate.code)
         if proposal is None:
@@ -151,6 +168,7 @@ class Proposer:
             proposal = proposals[candidate.code] = Proposal(candidate.code, title)
         proposal.candidates.append(candidate)
         proposal.position = min(proposal.position, position)
+        proposal.list_place = min(proposal.list_place, list_place)
         if rank < proposal.rank_in_term or len(proposal.candidates) == 1:
             proposal.rank_in_term = min(rank, 1)
             proposal.ambiguity = ambiguity
@@ -175,6 +193,9 @@ class _Surroundings:
         lists = [section for section in document.sections if section.kind in _LISTS]
         text = document.note.text
         self.around = frozenset(stem for s in lists for stem in content_stems(text[s.body : s.span.end]))
+        self._first_line: dict[SectionKind, int] = {}
+        for mention in document.mentions:
+            self._first_line.setdefault(mention.section, mention.sentence)
         sides: dict[tuple[int, ...], set[str]] = {}
         listed: set[str] = set()
         for mention in document.mentions:
@@ -185,6 +206,12 @@ class _Surroundings:
                     listed.add(side)
         self._sides = {keys: next(iter(found)) for keys, found in sides.items() if keys and len(found) == 1}
         self._listed_side = next(iter(listed)) if len(listed) == 1 else _only_side(text)
+
+    def list_place(self, mention: Mention) -> int:
+        """Return the place of a mention's line in its diagnosis list, 1 first; 99 outside of one."""
+        if section_group(mention.section) not in ("diagnosis_list", "diagnosis_early"):
+            return 99
+        return mention.sentence - self._first_line[mention.section] + 1
 
     def near(self, mention: Mention) -> frozenset[str]:
         """Return the stems of a mention's sentence."""

@@ -1,16 +1,19 @@
-"""The transparent first scoring: hand-set weights over named features, in one place.
+"""From features to probabilities: by a trained ranker, or by hand-set weights in one place.
 
-``probability = 1 / (1 + exp(-(bias + sum of weight x feature)))``. A trained ranker replaces this
-behind the same two methods.
+The transparent scoring is ``probability = 1 / (1 + exp(-(bias + sum of weight x feature)))``; it needs no
+training and is what a pack without a ranker uses. A trained ranker stands behind the same methods.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from coder_assist.suggest.features import FEATURES
+from coder_assist.types import System
 
 BIAS = -1.6
 
@@ -62,29 +65,31 @@ THRESHOLD = 0.5
 
 
 class Scorer(Protocol):
-    """What turns features into probabilities. ``threshold`` is the probability from which to preselect."""
-
-    threshold: float
+    """What turns features into probabilities."""
 
     def probabilities(self, rows: Sequence[Mapping[str, float]]) -> list[float]:
         """Return for each row of features the probability, in [0, 1], that a coder would assign the code."""
         ...
 
-    def reasons(self, row: Mapping[str, float]) -> tuple[str, ...]:
-        """Return the features that spoke most for or against, in words."""
+    def threshold(self, system: System) -> float:
+        """Return the probability from which a code of a system is preselected."""
         ...
 
 
 class WeightedScorer:
-    """Scores by a table of weights (``WEIGHTS`` unless given)."""
+    """Scores by a table of weights (``WEIGHTS`` unless given), with one threshold for all systems."""
 
-    def __init__(self, weights: Mapping[str, float] | None = None, bias: float = BIAS, threshold: float = THRESHOLD) -> None:
+    def __init__(self, weights: Mapping[str, float] | None = None, bias: float = BIAS, cut: float = THRESHOLD) -> None:
         unknown = set(weights or ()) - set(FEATURES)
         if unknown:
             raise ValueError(f"weights must be named after features; got {sorted(unknown)}")
         self.weights = dict(WEIGHTS if weights is None else weights)
         self.bias = bias
-        self.threshold = threshold
+        self.cut = cut
+
+    def threshold(self, system: System) -> float:
+        """Return the one threshold."""
+        return self.cut
 
     def probabilities(self, rows: Sequence[Mapping[str, float]]) -> list[float]:
         """Return the probability of each row, in [0, 1]."""
@@ -94,9 +99,56 @@ class WeightedScorer:
         total = self.bias + sum(weight * row.get(name, 0.0) for name, weight in self.weights.items())
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
 
-    def reasons(self, row: Mapping[str, float]) -> tuple[str, ...]:
-        """Return up to three reasons, strongest first, with their sign."""
-        parts = [(weight * row.get(name, 0.0), name) for name, weight in self.weights.items()]
-        parts = [part for part in parts if abs(part[0]) >= 0.25 and part[1] != "match"]
-        parts.sort(key=lambda part: -abs(part[0]))
-        return tuple(f"{'+' if value > 0 else '-'} {FEATURES[name]}" for value, name in parts[:3])
+
+class TrainedScorer:
+    """Scores by scikit-learn classifiers, whose mean probability counts.
+
+    ``names`` are the features in the order of the columns they were trained on; ``cuts`` the thresholds
+    by system, .5 for a system that is not listed.
+    """
+
+    def __init__(self, estimators: Sequence[Any], names: Sequence[str], cuts: Mapping[str, float]) -> None:
+        self.estimators = list(estimators)
+        self.names = list(names)
+        self.cuts = dict(cuts)
+
+    def threshold(self, system: System) -> float:
+        """Return a system's threshold."""
+        return self.cuts.get(system.value, THRESHOLD)
+
+    def probabilities(self, rows: Sequence[Mapping[str, float]]) -> list[float]:
+        """Return the mean probability of each row, in [0, 1]."""
+        if not rows:
+            return []
+        table = np.array([[row[name] for name in self.names] for row in rows], dtype=np.float64)
+        means = np.mean([estimator.predict_proba(table)[:, 1] for estimator in self.estimators], axis=0)
+        return [float(value) for value in means]
+
+
+def describe(row: Mapping[str, float]) -> tuple[str, ...]:
+    """Say in words which of a code's features a coder would want to know."""
+    said = [f"stands in {place}" for name, place in _PLACES.items() if row.get(name)]
+    if row.get("mentions", 0.0) > math.log1p(1.5):
+        said.append(f"mentioned {round(math.expm1(row['mentions']))} times")
+    said += [words for name, words in _FACTS.items() if row.get(name)]
+    if row.get("seen_words_count", 0.0) >= math.log1p(3):
+        rate = 1 / (1 + math.exp(-row["seen_words"]))
+        said.append(f"these words earned this code about {rate:.0%} of the time in coded notes")
+    return tuple(said)
+
+
+_PLACES = {
+    "in_diagnosis_list": "the diagnosis list",
+    "in_diagnosis_early": "the indication or preoperative diagnosis",
+    "in_procedure_title": "the procedure's title",
+    "in_past_history": "past history",
+    "in_review_of_systems": "the review of systems",
+}
+_FACTS = {
+    "drug_support": "a drug of the notes usually treats it",
+    "combination": "two conditions of the notes together earn it",
+    "history": "a condition of the past",
+    "measured": "a number in the note",
+    "displaced": "a combination code of this encounter makes it redundant",
+    "retrieved": "found by similar words, not by a known term",
+}

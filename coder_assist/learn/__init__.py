@@ -1,0 +1,1 @@
+"""Corpora, training and evaluation: a pack and its metrics out of coded notes."""
