@@ -18,13 +18,20 @@ from coder_assist.measure import Scores
 from coder_assist.settings import Settings
 from coder_assist.types import Encounter, Note, Run, Setting, System
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Reads clinical notes and proposes codes.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Reads clinical notes and proposes codes.",
+)
 codes_app = typer.Typer(no_args_is_help=True, help="Look up and search codes.")
 app.add_typer(codes_app, name="codes")
 out = Console()
 errors = Console(stderr=True)
 
-PackOption = Annotated[Path | None, typer.Option("--pack", help="Model pack directory; the default pack if not given.")]
+PackOption = Annotated[
+    Path | None, typer.Option("--pack", help="Model pack directory; the default pack if not given.")
+]
 
 
 @contextmanager
@@ -39,7 +46,9 @@ def _plain_errors() -> Iterator[None]:
 
 @app.command()
 def suggest(
-    note: Annotated[Path | None, typer.Argument(help="A text file with one note.", show_default=False)] = None,
+    note: Annotated[
+        Path | None, typer.Argument(help="A text file with one note.", show_default=False)
+    ] = None,
     setting: Annotated[Setting, typer.Option(help="Where the encounter took place.")] = Setting.OUTPATIENT,
     jsonl: Annotated[Path | None, typer.Option("--jsonl", help="Many notes, a JSON record a line.")] = None,
     to: Annotated[Path | None, typer.Option("--out", help="Where the predictions go (with --jsonl).")] = None,
@@ -53,7 +62,9 @@ def suggest(
         if jsonl is not None and to is not None and note is None:
             raise typer.Exit(_suggest_many(jsonl, to, pack))
         if note is None or jsonl is not None:
-            errors.print("[red]error:[/red] expected NOTE.txt, or --jsonl NOTES.jsonl with --out PREDICTIONS.jsonl")
+            errors.print(
+                "[red]error:[/red] expected NOTE.txt, or --jsonl NOTES.jsonl with --out PREDICTIONS.jsonl"
+            )
             raise typer.Exit(2)
         _suggest_one(note, setting, pack)
 
@@ -66,7 +77,9 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise NoteError(f"{path}: expected a text file that can be read; {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise NoteError(f"{path}: expected UTF-8 text; byte {error.start} is not. Convert it, for example with iconv") from None
+        raise NoteError(
+            f"{path}: expected UTF-8 text; byte {error.start} is not. Convert it, for example with iconv"
+        ) from None
 
 
 def _suggest_one(path: Path, setting: Setting, pack: Path | None) -> None:
@@ -103,7 +116,10 @@ def _show(run: Run, text: str) -> None:
         )
     out.print(table)
     hidden = len(run.suggestions) - len(shown)
-    out.print(f"\n{sum(s.selected for s in shown)} preselected (✓), {hidden} less likely not shown, pack {run.pack}", style="dim")
+    out.print(
+        f"\n{sum(s.selected for s in shown)} preselected (✓), {hidden} less likely not shown, pack {run.pack}",
+        style="dim",
+    )
     for notice in run.notices:
         out.print(f"note: {notice}", style="yellow")
     for item in run.withheld[:12]:
@@ -152,7 +168,9 @@ def _suggest_many(source: Path, target: Path, pack: Path | None) -> int:
                 continue
             sink.write(json.dumps(run_record(run), ensure_ascii=False) + "\n")
     if bad:
-        errors.print(f"{bad} line{'s' if bad > 1 else ''} left out, the others are in {target}", highlight=False)
+        errors.print(
+            f"{bad} line{'s' if bad > 1 else ''} left out, the others are in {target}", highlight=False
+        )
     return 1 if bad else 0
 
 
@@ -173,7 +191,9 @@ def show_code(
         library = _library()
         entry = library.entry(wanted)
         book = library.books[wanted.system]
-        out.print(f"[bold]{entry.code}[/bold] {_escaped(entry.title)} ({'billable' if entry.billable else 'header'})")
+        out.print(
+            f"[bold]{entry.code}[/bold] {_escaped(entry.title)} ({'billable' if entry.billable else 'header'})"
+        )
         out.print(f"edition {book.edition}, valid {book.valid_from} to {book.valid_to}", style="dim")
         for name in reversed(book.ancestors(wanted.value)):
             out.print(f"  below {name} {_escaped(book.title(name))}", style="dim")
@@ -188,7 +208,9 @@ def show_code(
 
 @codes_app.command("search")
 def search_codes(
-    text: Annotated[str, typer.Argument(help="A code's beginning, or words; prefixes and misspellings are fine.")],
+    text: Annotated[
+        str, typer.Argument(help="A code's beginning, or words; prefixes and misspellings are fine.")
+    ],
     system: Annotated[System | None, typer.Option(help="Only this code system.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many codes at most.")] = 10,
 ) -> None:
@@ -231,7 +253,9 @@ def evaluate(
     with _plain_errors():
         results = run_evaluation(gold, pack)
         if as_json:
-            sys.stdout.write(json.dumps({name: scores.as_dict() for name, scores in results.items()}, indent=1) + "\n")
+            sys.stdout.write(
+                json.dumps({name: scores.as_dict() for name, scores in results.items()}, indent=1) + "\n"
+            )
             return
         _print_scores(results)
 
@@ -249,9 +273,13 @@ def _print_scores(results: dict[str, Scores]) -> None:
 
 @app.command()
 def train(
-    corpus: Annotated[list[Path], typer.Option("--corpus", help="A coded corpus (JSONL); may be given several times.")],
+    corpus: Annotated[
+        list[Path], typer.Option("--corpus", help="A coded corpus (JSONL); may be given several times.")
+    ],
     to: Annotated[Path, typer.Option("--out", help="Where the pack goes: models/NAME.")],
-    priors: Annotated[Path | None, typer.Option(help="Charts by code (TSV with columns code and charts).")] = None,
+    priors: Annotated[
+        Path | None, typer.Option(help="Charts by code (TSV with columns code and charts).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same pack.")] = 0,
 ) -> None:
     """Train a pack from coded corpora; its figures are out of fold."""
@@ -276,13 +304,19 @@ def serve(
         settings = Settings()
         settings = settings.model_copy(update={"host": host or settings.host, "port": port or settings.port})
         out.print(f"coder_assist listens on http://{settings.host}:{settings.port}", highlight=False)
-        uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+        uvicorn.run(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            access_log=False,
+        )
 
 
 def main() -> None:
     """Run the command line. ``codes E11.2`` is read as ``codes show E11.2``."""
     arguments = sys.argv[1:]
-    if len(arguments) >= 2 and arguments[0] == "codes" and arguments[1] not in ("show", "search", "compile"):
-        if not arguments[1].startswith("-"):
-            arguments.insert(1, "show")
+    known = ("show", "search", "compile")
+    if arguments[:1] == ["codes"] and len(arguments) > 1 and not arguments[1].startswith(("-", *known)):
+        arguments.insert(1, "show")
     app(arguments)

@@ -113,7 +113,8 @@ def score_note(system: str, gold: Line, prediction: Line | None) -> NoteScore:
     listed = [s for s in ranked if s.get("selected")]
     found = {index for _, index in _pairs(system, required, ranked)}
     neutral = [
-        index not in found and (left_out(system, s["code"]) or any(meets(system, o, s["code"]) for o in optional))
+        index not in found
+        and (left_out(system, s["code"]) or any(meets(system, o, s["code"]) for o in optional))
         for index, s in enumerate(ranked)
     ]
     counted = [s for s, skip in zip(ranked, neutral, strict=True) if not skip]
@@ -126,8 +127,12 @@ def score_note(system: str, gold: Line, prediction: Line | None) -> NoteScore:
         spans = [span for c in codes if c["code"] == code for span in c.get("evidence", ())]
         if spans:
             possible += 1
-            located += any(_touches(mine, span) for mine in selected[index].get("evidence", ()) for span in spans)
-    precisions = [(n + 1) / (rank + 1) for n, rank in enumerate(i for i, is_right in enumerate(right) if is_right)]
+            located += any(
+                _touches(mine, span) for mine in selected[index].get("evidence", ()) for span in spans
+            )
+    precisions = [
+        (n + 1) / (rank + 1) for n, rank in enumerate(i for i, is_right in enumerate(right) if is_right)
+    ]
     required_categories = {code[:3] for code in required}
     selected_categories = {s["code"][:3] for s in listed} - ({o[:3] for o in optional} - required_categories)
     primary = [code["code"] for code in codes if code.get("primary")]
@@ -148,7 +153,9 @@ def score_note(system: str, gold: Line, prediction: Line | None) -> NoteScore:
         has_primary=bool(primary),
         primary_first=bool(primary) and [s["code"] for s in in_order[:1]] == primary[:1],
         points=tuple(
-            (float(s["score"]), float(is_right)) for s, is_right in zip(counted, right, strict=True) if s["score"] >= LEAST_SCORE
+            (float(s["score"]), float(is_right))
+            for s, is_right in zip(counted, right, strict=True)
+            if s["score"] >= LEAST_SCORE
         ),
     )
 
@@ -178,7 +185,9 @@ def summarize(system: str, notes: Sequence[NoteScore]) -> Scores:
         precision=_ratio(hits, selected),
         recall=_ratio(hits, required),
         f1=_ratio(2 * hits, selected + required),
-        f1_category=_ratio(2 * sum(n.category_hits for n in notes), categories) if system == "ICD-10-CM" else None,
+        f1_category=_ratio(2 * sum(n.category_hits for n in notes), categories)
+        if system == "ICD-10-CM"
+        else None,
         f1_macro_notes=_ratio(sum(n.f1 for n in notes), len(notes)),
         map=_ratio(sum(averages), len(averages)),
         recall_at_5=at[5],
@@ -230,7 +239,9 @@ def reliability(points: Sequence[tuple[float, float]], bins: int = BINS) -> list
         part = ordered[b * len(ordered) // bins : (b + 1) * len(ordered) // bins]
         if part:
             count = len(part)
-            table.append(ReliabilityBin(count, sum(p for p, _ in part) / count, sum(y for _, y in part) / count))
+            table.append(
+                ReliabilityBin(count, sum(p for p, _ in part) / count, sum(y for _, y in part) / count)
+            )
     return table
 
 

@@ -28,12 +28,15 @@ class Settings(BaseSettings):
         description="Directory with further official ICD-10-CM releases, one sub-directory each.",
     )
     lexicon_dir: Path | None = Field(
-        default=None, description="Directory with further synonyms.tsv, abbreviations.tsv or CDC index XML files."
+        default=None,
+        description="Directory with further synonyms.tsv, abbreviations.tsv or CDC index XML files.",
     )
     pack: Path | None = Field(default=None, description="Model pack to use instead of the default one.")
     host: str = Field(default="127.0.0.1", description="Address the service listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the service listens on.")
-    max_note_characters: int = Field(default=200_000, ge=1, description="Longest note accepted, in code points.")
+    max_note_characters: int = Field(
+        default=200_000, ge=1, description="Longest note accepted, in code points."
+    )
     max_batch_notes: int = Field(default=64, ge=1, description="Most notes accepted by one batch request.")
     max_body_bytes: int = Field(default=8_000_000, ge=1024, description="Largest request body accepted.")
     workers: int = Field(default=2, ge=1, description="Threads that read notes for the service.")

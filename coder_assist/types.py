@@ -173,7 +173,7 @@ class Span:
 
 
 _WRITTEN_FORM = {
-    System.ICD10CM: re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?"),
+    System.ICD10CM: re.compile(r"[A-Z](?:\d[0-9A-Z]|A\d)(\.[0-9A-Z]{1,4})?"),
     System.ICD10PCS: re.compile(r"[0-9A-HJ-NP-Z]{1,7}"),
     System.CPT: re.compile(r"\d{4}[0-9A-Z]"),
     System.HCPCS: re.compile(r"[A-V]\d{4}"),

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import traceback
+from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coder_assist.api.problems import Problem, RefusalError, problem_for
@@ -22,7 +24,9 @@ logger = logging.getLogger("coder_assist.api")
 def log_failure(error: BaseException, subject: str) -> None:
     """Log an unforeseen exception by its type and the lines it passed; its message may quote a note."""
     frames = traceback.extract_tb(error.__traceback__)[-12:]
-    passed = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    passed = " < ".join(
+        f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})" for frame in reversed(frames)
+    )
     logger.error("%s failed: %s in %s", subject, type(error).__name__, passed)
 
 
@@ -73,6 +77,8 @@ class Boundary:
             if declared.isascii() and declared.isdigit() and int(declared[:20]) > self.max_body_bytes:
                 raise too_large(self.max_body_bytes)
             await self.app(scope, bounded, stamped)
+        except ClientDisconnect:
+            pass  # nobody is left to answer
         except Exception as error:
             problem = problem_for(error)
             if problem.kind == "internal-error":

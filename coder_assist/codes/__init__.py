@@ -107,7 +107,10 @@ def _open(edition: Edition, cache_dir: Path, lexicon_dir: Path | None) -> Librar
 
 
 def open_library(
-    cache_dir: Path, editions_dir: Path | None = None, lexicon_dir: Path | None = None, service_date: date | None = None
+    cache_dir: Path,
+    editions_dir: Path | None = None,
+    lexicon_dir: Path | None = None,
+    service_date: date | None = None,
 ) -> Library:
     """Open the library valid on a date of service (the newest without a date), compiling on first use."""
     shelf = Shelf(installed_editions(editions_dir), cache_dir, lexicon_dir)

@@ -29,13 +29,20 @@ class CodeBook:
     """
 
     def __init__(
-        self, store: Path, system: System, edition: str, valid_from: date | None = None, valid_to: date | None = None
+        self,
+        store: Path,
+        system: System,
+        edition: str,
+        valid_from: date | None = None,
+        valid_to: date | None = None,
     ) -> None:
         self.system = system
         self.edition = edition
         self.valid_from = valid_from
         self.valid_to = valid_to
-        self._database = sqlite3.connect(f"{store.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        self._database = sqlite3.connect(
+            f"{store.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
         self.get = lru_cache(maxsize=16384)(self._get)
         self.children = lru_cache(maxsize=16384)(self._children)
         self.ancestors = lru_cache(maxsize=16384)(self._ancestors)
@@ -45,7 +52,7 @@ class CodeBook:
 
     def __len__(self) -> int:
         """Return the number of codes and headers, chapters and blocks left out."""
-        return int(self._one("select count(*) from nodes where system = ? and level = 'code'", self.system))
+        return self._count("select count(*) from nodes where system = ? and level = 'code'", self.system)
 
     def __contains__(self, value: str) -> bool:
         return self.get(value) is not None
@@ -58,8 +65,8 @@ class CodeBook:
         )
         yield from (self._entry(*row) for row in rows)
 
-    def _one(self, query: str, *values: str) -> object:
-        return self._database.execute(query, values).fetchone()[0]
+    def _count(self, query: str, *values: str) -> int:
+        return int(self._database.execute(query, values).fetchone()[0])
 
     def _entry(self, name: str, title: str, billable: int, parent: str | None, terms: str) -> CodeEntry:
         inclusion = tuple(json.loads(terms)) if terms else ()
@@ -68,7 +75,8 @@ class CodeBook:
     def _get(self, value: str) -> CodeEntry | None:
         """Return the entry of a code, block or chapter, or ``None`` if the book has none."""
         row = self._database.execute(
-            "select name, title, billable, parent, terms from nodes where system = ? and name = ?", (self.system, value)
+            "select name, title, billable, parent, terms from nodes where system = ? and name = ?",
+            (self.system, value),
         ).fetchone()
         return self._entry(*row) if row else None
 
@@ -76,13 +84,15 @@ class CodeBook:
         """Return the entry of a code, block or chapter. Raises ``UnknownCode`` if the book has none."""
         found = self.get(value)
         if found is None:
-            raise UnknownCode(f"{self.system} edition {self.edition} has no code {value!r}; search the book by its words")
+            raise UnknownCode(
+                f"{self.system} edition {self.edition} has no code {value!r}; search the book by its words"
+            )
         return found
 
     def starting_with(self, text: str, limit: int) -> list[CodeEntry]:
         """Return the first entries in book order whose code begins as typed, dot or no dot."""
         bare = text.strip().upper().replace(".", "")
-        if not re.fullmatch(r"[A-Z]?\d[0-9A-Z]{1,5}", bare):
+        if not re.fullmatch(r"(?:[A-Z](?:\d|A\d)|\d)[0-9A-Z]{0,5}", bare):
             return []
         written = bare if self.system is not System.ICD10CM else dotted(bare)
         rows = self._database.execute(
@@ -95,7 +105,7 @@ class CodeBook:
     def billable_count(self) -> int:
         """Return the number of codes that may stand on a claim."""
         query = "select count(*) from nodes where system = ? and level = 'code' and billable"
-        return int(self._one(query, self.system))  # type: ignore[call-overload, no-any-return]
+        return self._count(query, self.system)
 
     def _children(self, value: str) -> tuple[str, ...]:
         """Return the names directly below a node, in book order."""
@@ -123,7 +133,9 @@ class CodeBook:
             return [value]
         return [code for child in self.children(value) for code in self.billable_below(child)]
 
-    def instructions(self, value: str, kind: InstructionKind | None = None, inherited: bool = True) -> list[Instruction]:
+    def instructions(
+        self, value: str, kind: InstructionKind | None = None, inherited: bool = True
+    ) -> list[Instruction]:
         """Return the notes that bind a code: its own first, then those of the nodes above it.
 
         A note of the Tabular List applies to everything below the place where it stands.
@@ -132,7 +144,8 @@ class CodeBook:
         found = []
         for node in (value, *(self.ancestors(value) if inherited else ())):
             rows = self._database.execute(
-                "select kind, text, ranges from notes where system = ? and node = ? order by id", (self.system, node)
+                "select kind, text, ranges from notes where system = ? and node = ? order by id",
+                (self.system, node),
             )
             for note_kind, text, ranges in rows:
                 if kind is None or note_kind == kind:
@@ -151,6 +164,7 @@ class CodeBook:
     def unparsed_notes(self) -> dict[InstructionKind, int]:
         """Count the notes that name no code in a form that can be read; they are kept as text."""
         rows = self._database.execute(
-            "select kind, count(*) from notes where system = ? and ranges = '[]' group by kind", (self.system,)
+            "select kind, count(*) from notes where system = ? and ranges = '[]' group by kind",
+            (self.system,),
         )
         return {InstructionKind(kind): count for kind, count in rows}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from coder_assist.errors import CodeBookError
 
-_CODE = re.compile(r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?")
+_CODE = re.compile(r"[A-Z](?:\d[0-9A-Z]|A\d)(?:\.[0-9A-Z]{1,4})?")
 
 # Column heads of the two tables, as words that a term needs ("malignant primary", "poisoning accidental").
 _TABLE_COLUMNS = {

@@ -228,7 +228,9 @@ def _write_lexicon(store: Path, edition: Edition, files: list[Path], books: dict
         if path.name == "synonyms.tsv":
             for line, synonym in enumerate(read_synonyms(path), 2):
                 if synonym.code not in known.get(synonym.system, ()):
-                    raise LexiconError(path.name, line, f"{synonym.system} edition {edition.name} has no {synonym.code}")
+                    raise LexiconError(
+                        path.name, line, f"{synonym.system} edition {edition.name} has no {synonym.code}"
+                    )
                 add(synonym.term, synonym.system, synonym.code, "synonym")
         elif path.name == "cpt.tsv":
             for procedure in read_procedures(path):
@@ -256,7 +258,9 @@ def _write_lexicon(store: Path, edition: Edition, files: list[Path], books: dict
         for drug in read_drugs(path)
     }
     _save_terms(store, rows, texts, postings)
-    procedures = {row.code: asdict(row) for path in files if path.name == "cpt.tsv" for row in read_procedures(path)}
+    procedures = {
+        row.code: asdict(row) for path in files if path.name == "cpt.tsv" for row in read_procedures(path)
+    }
     facts = {
         "procedures": procedures,
         "codes": [[system, code] for system, code in code_index],

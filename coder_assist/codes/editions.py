@@ -80,7 +80,11 @@ def read_edition(directory: Path) -> Edition:
     tabular = _path(directory, table, "tabular")
     if tabular is None:
         raise CodeBookError(f"{directory.name}/edition.toml: tabular is missing")
-    index = tuple(p for i in range(len(table.get("index", []))) if (p := _path(directory, {"index": table["index"][i]}, "index")))
+    index = tuple(
+        p
+        for i in range(len(table.get("index", [])))
+        if (p := _path(directory, {"index": table["index"][i]}, "index"))
+    )
     return Edition(name, start, end, tabular, _path(directory, table, "order"), index)
 
 

@@ -47,7 +47,7 @@ class Instruction:
     node: str
 
 
-_CODE = r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?(?:\.?-)?"
+_CODE = r"[A-Z](?:\d[0-9A-Z]|A\d)(?:\.[0-9A-Z]{1,4})?(?:\.?-)?"
 _ITEM = re.compile(rf"(?<![A-Za-z0-9.])({_CODE})(?:\s*-\s*({_CODE}))?(?![A-Za-z0-9])")
 
 

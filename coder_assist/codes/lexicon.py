@@ -21,7 +21,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from coder_assist.codes.compiler import SOURCES
 from coder_assist.codes.sources import Procedure, Sense
-from coder_assist.codes.terms import KEY_MASK, STOPWORDS, content_stems, words
+from coder_assist.codes.terms import KEY_MASK, STOPWORDS, words
 from coder_assist.types import Code, System
 
 COMMON_WORD = 6000
@@ -73,7 +73,8 @@ class Lexicon:
         counts = np.diff(self._starts)
         self._idf = np.log((1 + len(self._table)) / (1 + counts)).astype(np.float32)
         self.drugs = {
-            name: DrugFacts(generic, tuple(conditions), status) for name, (generic, conditions, status) in facts["drugs"].items()
+            name: DrugFacts(generic, tuple(conditions), status)
+            for name, (generic, conditions, status) in facts["drugs"].items()
         }
         self.procedures = {
             code: Procedure(**{**fields, "requires": tuple(map(tuple, fields["requires"])), "terms": (),
@@ -82,8 +83,10 @@ class Lexicon:
         }  # fmt: skip
         self.senses: dict[str, list[Sense]] = {}
         for fields in facts["senses"]:
-            sense = Sense(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
-            written = {sense.abbreviation, sense.abbreviation.lower()} if sense.any_case else {sense.abbreviation}
+            sense = Sense(**{**fields, "codes": tuple(fields["codes"]), "cues": tuple(fields["cues"])})
+            written = (
+                {sense.abbreviation, sense.abbreviation.lower()} if sense.any_case else {sense.abbreviation}
+            )
             for form in sorted(written):
                 self.senses.setdefault(form, []).append(sense)
         self.closest_word = lru_cache(maxsize=32768)(self._closest_word)
@@ -113,7 +116,9 @@ class Lexicon:
         record = self._table[row]
         start, end = int(self._offsets[row]), int(self._offsets[row + 1])
         code = self._codes[int(record["code"])]
-        return Term(self._texts[start:end].decode(), code, SOURCES[int(record["source"])], int(record["length"]))
+        return Term(
+            self._texts[start:end].decode(), code, SOURCES[int(record["source"])], int(record["length"])
+        )
 
     def known_keys(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """Say for each key (any shape) whether a term has it."""
@@ -123,8 +128,9 @@ class Lexicon:
 
     def _terms_of(self, key: int) -> tuple[Term, ...]:
         """Return the terms that have a key, authored ones not before official ones: by source order."""
-        first, last = np.searchsorted(self._keys, np.uint64(key & KEY_MASK), "left"), np.searchsorted(
-            self._keys, np.uint64(key & KEY_MASK), "right"
+        first, last = (
+            np.searchsorted(self._keys, np.uint64(key & KEY_MASK), "left"),
+            np.searchsorted(self._keys, np.uint64(key & KEY_MASK), "right"),
         )
         return tuple(self.term(row) for row in range(int(first), int(last)))
 
@@ -141,9 +147,16 @@ class Lexicon:
         if len(stem) < 5 or not stem.isalpha():
             return None
         allowed = 2 if len(stem) >= 9 else 1
-        first, last = bisect_left(self.vocabulary, stem[0]), bisect_left(self.vocabulary, chr(ord(stem[0]) + 1))
+        first, last = (
+            bisect_left(self.vocabulary, stem[0]),
+            bisect_left(self.vocabulary, chr(ord(stem[0]) + 1)),
+        )
         near = process.extract(
-            stem, self.vocabulary[first:last], scorer=DamerauLevenshtein.distance, score_cutoff=allowed, limit=2
+            stem,
+            self.vocabulary[first:last],
+            scorer=DamerauLevenshtein.distance,
+            score_cutoff=allowed,
+            limit=2,
         )
         if not near or (len(near) == 2 and near[0][1] == near[1][1]):
             return None
@@ -171,7 +184,9 @@ class Lexicon:
         if not rare:
             return []
         weights = [(p, float(self._idf[p])) for p in positions]
-        candidates = np.unique(np.concatenate([self._postings[self._starts[p] : self._starts[p + 1]] for p in rare]))
+        candidates = np.unique(
+            np.concatenate([self._postings[self._starts[p] : self._starts[p + 1]] for p in rare])
+        )
         norm = float(np.sqrt(sum(float(self._idf[p]) ** 2 for p in positions)))
         scores = self._scores(weights)[candidates] / (self._norms[candidates] * norm)
         if len(candidates) > RESCORED:
@@ -179,9 +194,10 @@ class Lexicon:
             candidates, scores = candidates[best], scores[best]
         phrase = " ".join(stems)
         hits = []
-        for row, cosine in zip(candidates.tolist(), scores.tolist(), strict=True):
-            term = self.term(row)
-            similarity = fuzz.token_sort_ratio(phrase, " ".join(content_stems(term.text))) / 100
+        terms = [self.term(row) for row in candidates.tolist()]
+        similarities = process.cdist([phrase], [term.text for term in terms], scorer=fuzz.token_sort_ratio)[0]
+        for term, cosine, percent in zip(terms, scores.tolist(), similarities.tolist(), strict=True):
+            similarity = percent / 100
             hits.append(Hit(term, min(1.0, 0.6 * cosine + 0.4 * similarity)))
         hits.sort(key=lambda hit: (-hit.score, SOURCES.index(hit.term.source), hit.term.code))
         return hits[:limit]
@@ -246,7 +262,11 @@ class Lexicon:
                 found.setdefault(position, 0.75 + 0.24 * share)
         if not found and len(stem) >= 4:
             near = process.extract(
-                stem, self.vocabulary, scorer=fuzz.ratio, score_cutoff=100 - 100 / max(4, len(stem)) * 1.6, limit=6
+                stem,
+                self.vocabulary,
+                scorer=fuzz.ratio,
+                score_cutoff=100 - 100 / max(4, len(stem)) * 1.6,
+                limit=6,
             )
             for word, score, position in near:
                 if word:

@@ -119,7 +119,9 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     for number, line in enumerate(lines[1:], 2):
         cells = line.split("\t")
         if len(cells) != len(columns):
-            raise LexiconError(path.name, number, f"expected {len(columns)} tab-separated columns; got {len(cells)}")
+            raise LexiconError(
+                path.name, number, f"expected {len(columns)} tab-separated columns; got {len(cells)}"
+            )
         yield number, dict(zip(columns, cells, strict=True))
 
 
@@ -131,9 +133,13 @@ def read_synonyms(path: Path) -> Iterator[Synonym]:
     """Read ``synonyms.tsv``. Raises ``LexiconError`` with the line for a bad row."""
     for number, row in _rows(path):
         if row["kind"] not in SYNONYM_KINDS:
-            raise LexiconError(path.name, number, f"kind must be one of {', '.join(SYNONYM_KINDS)}; got {row['kind']!r}")
+            raise LexiconError(
+                path.name, number, f"kind must be one of {', '.join(SYNONYM_KINDS)}; got {row['kind']!r}"
+            )
         if not row["term"] or row["term"] != row["term"].lower().strip():
-            raise LexiconError(path.name, number, f"term must be lower case without outer blanks; got {row['term']!r}")
+            raise LexiconError(
+                path.name, number, f"term must be lower case without outer blanks; got {row['term']!r}"
+            )
         yield Synonym(row["term"], System(row["system"]), row["code"], row["kind"])
 
 
@@ -141,7 +147,9 @@ def read_abbreviations(path: Path) -> Iterator[Sense]:
     """Read ``abbreviations.tsv``. Raises ``LexiconError`` with the line for a bad row."""
     for number, row in _rows(path):
         if row["sense"] not in SENSES:
-            raise LexiconError(path.name, number, f"sense must be one of {', '.join(SENSES)}; got {row['sense']!r}")
+            raise LexiconError(
+                path.name, number, f"sense must be one of {', '.join(SENSES)}; got {row['sense']!r}"
+            )
         if row["case"] not in ("exact", "any"):
             raise LexiconError(path.name, number, f"case must be exact or any; got {row['case']!r}")
         if row["sense"] == "cued" and not row["cues"]:
@@ -160,7 +168,9 @@ def read_drugs(path: Path) -> Iterator[Drug]:
     """Read ``drugs.tsv``. Raises ``LexiconError`` with the line for a bad row."""
     for number, row in _rows(path):
         if not row["drug"] or row["drug"] != row["drug"].lower().strip():
-            raise LexiconError(path.name, number, f"drug must be lower case without outer blanks; got {row['drug']!r}")
+            raise LexiconError(
+                path.name, number, f"drug must be lower case without outer blanks; got {row['drug']!r}"
+            )
         yield Drug(row["drug"], row["generic"], _split(row["conditions"], " "), row["status_code"])
 
 
@@ -168,7 +178,9 @@ def read_procedures(path: Path) -> Iterator[Procedure]:
     """Read ``cpt.tsv``. Raises ``LexiconError`` with the line for a bad row."""
     for number, row in _rows(path):
         if len(row["code"]) != 5 or not row["terms"]:
-            raise LexiconError(path.name, number, f"expected a five-character code and terms; got {row['code']!r}")
+            raise LexiconError(
+                path.name, number, f"expected a five-character code and terms; got {row['code']!r}"
+            )
         yield Procedure(
             row["code"],
             row["label"],
@@ -186,7 +198,9 @@ def read_combinations(path: Path) -> Iterator[Combination]:
     for number, row in _rows(path):
         groups = tuple(_split(group, "|") for group in _split(row["conditions"], "+"))
         if len(groups) < 2 or not row["code"] or not row["authority"]:
-            raise LexiconError(path.name, number, "expected two or more conditions joined by +, a code and an authority")
+            raise LexiconError(
+                path.name, number, "expected two or more conditions joined by +, a code and an authority"
+            )
         yield Combination(groups, row["code"], _split(row["replaces"], " "), row["authority"])
 
 

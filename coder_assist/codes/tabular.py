@@ -122,7 +122,9 @@ def _node(
 ) -> None:
     title = _text(element.find("desc")) if element.find("desc") is not None else ""  # type: ignore[arg-type]
     if not name or not title:
-        raise CodeBookError(f"tabular list: a {element.tag} below {parent or 'the root'} has no name or no desc")
+        raise CodeBookError(
+            f"tabular list: a {element.tag} below {parent or 'the root'} has no name or no desc"
+        )
     if level != "code":
         title = re.sub(r"\s*\([A-Z0-9-]+\)$", "", title)
     node = Node(name, level, title, parent, billable=level == "code")
@@ -130,7 +132,10 @@ def _node(
         _text(note) for group in element.findall("inclusionTerm") for note in group.findall("note")
     ]
     node.notes = [
-        (kind, line) for tag, kind in _NOTES.items() for group in element.findall(tag) for line in _note_texts(group)
+        (kind, line)
+        for tag, kind in _NOTES.items()
+        for group in element.findall(tag)
+        for line in _note_texts(group)
     ]
     nodes.append(node)
     sevenths = _Sevenths.read(element, sevenths)
@@ -182,7 +187,9 @@ def apply_order_file(nodes: list[Node], path: Path) -> None:
             continue
         code, flag, title = dotted(line[6:13].strip()), line[14:15], line[77:].strip()
         if flag not in ("0", "1") or not code or not title:
-            raise CodeBookError(f"{path.name}:{number}: expected order number, code, 0 or 1, short and long title")
+            raise CodeBookError(
+                f"{path.name}:{number}: expected order number, code, 0 or 1, short and long title"
+            )
         node = by_name.get(code)
         if node is None:
             raise CodeBookError(f"{path.name}:{number}: {code} is not in the tabular list of this release")
@@ -190,4 +197,6 @@ def apply_order_file(nodes: list[Node], path: Path) -> None:
         seen.add(code)
     missing = [name for name, node in by_name.items() if node.billable and name not in seen]
     if missing:
-        raise CodeBookError(f"{path.name}: {len(missing)} billable codes of the tabular list are missing, {missing[0]} first")
+        raise CodeBookError(
+            f"{path.name}: {len(missing)} billable codes of the tabular list are missing, {missing[0]} first"
+        )

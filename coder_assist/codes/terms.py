@@ -77,11 +77,10 @@ _IRREGULAR = {
     "stenotic": "stenosis", "torn": "tear", "enlarged": "enlargement", "perforated": "perforation",
     "strangulated": "strangulation", "incarcerated": "incarceration", "impacted": "impaction",
     "obstructed": "obstruction", "thrombosed": "thrombosis", "prolapsed": "prolapse", "retained": "retention",
-    "arthritic": "arthritis", "edematous": "edema", "metastatic": "metastasis", "hypertensive": "hypertension",
+    "arthritic": "arthritis", "edematous": "edema", "metastatic": "metastasis",
     "aches": "ache", "headaches": "headache", "vomited": "vomiting", "psychoses": "psychosis",
     "abuses": "abuse", "i": "1", "ii": "2", "iii": "3", "iv": "4",
 }  # fmt: skip
-_IRREGULAR.pop("hypertensive")  # "hypertensive heart disease" is not "hypertension heart disease"
 
 _BRITISH = (
     ("haem", "hem"), ("aemi", "emi"), ("aem", "em"), ("oedem", "edem"), ("oesoph", "esoph"), ("rrhoea", "rrhea"),
@@ -114,7 +113,7 @@ def stem(word: str) -> str:
             return word[:-3] + "y"
         if word.endswith(("sses", "xes", "ches", "shes", "zzes")):
             return word[:-2]
-        if word.endswith("oses") or word.endswith("yses"):
+        if word.endswith(("oses", "yses")):
             return word[:-2] + "is"
         if not word.endswith(_KEEP_S):
             return word[:-1]

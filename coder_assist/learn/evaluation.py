@@ -30,4 +30,6 @@ def evaluate(corpus: Path, pack: Path | None = None) -> dict[str, Scores]:
     predictions = predict(Coder.load(pack), lines)
     present = {code["system"] for line in lines for code in line["codes"]}
     present |= {s["system"] for p in predictions.values() for s in p["suggestions"]}  # type: ignore[attr-defined]
-    return {system.value: score(system.value, lines, predictions) for system in System if system.value in present}
+    return {
+        system.value: score(system.value, lines, predictions) for system in System if system.value in present
+    }

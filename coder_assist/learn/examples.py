@@ -67,7 +67,9 @@ def gather_experience(examples: Iterable[Example]) -> Experience:
 def matrix(example: Example, experience: Experience, names: Sequence[str]) -> npt.NDArray[np.float64]:
     """Return the features of an example's proposals, one row each, columns as ``names``."""
     rows = features_of(example.proposals, replace(example.context, experience=experience))
-    return np.array([[row[name] for name in names] for row in rows], dtype=np.float64).reshape(len(rows), len(names))
+    return np.array([[row[name] for name in names] for row in rows], dtype=np.float64).reshape(
+        len(rows), len(names)
+    )
 
 
 def feature_names() -> list[str]:

@@ -48,13 +48,18 @@ def read_priors(path: Path | None) -> dict[str, int]:
 
 
 def predictions_of(
-    coder: Coder, examples: Sequence[Example], scored: Sequence[npt.NDArray[np.float64]], cuts: dict[str, float]
+    coder: Coder,
+    examples: Sequence[Example],
+    scored: Sequence[npt.NDArray[np.float64]],
+    cuts: dict[str, float],
 ) -> dict[str, dict[str, object]]:
     """Return the prediction line of each example under given probabilities, by note id."""
     lines = {}
     for example, values in zip(examples, scored, strict=True):
         encounter = read_record({key: value for key, value in example.line.items() if key != "codes"})
-        rows = [(proposal, float(value), ()) for proposal, value in zip(example.proposals, values, strict=True)]
+        rows = [
+            (proposal, float(value), ()) for proposal, value in zip(example.proposals, values, strict=True)
+        ]
         run = coder.assemble(encounter, example.proposals, rows, lambda system: cuts.get(system.value, 0.5))
         lines[example.line["id"]] = run_record(run)
     return lines
@@ -83,9 +88,13 @@ def train_pack(
     }
     progress("fitting the ranker on all notes")
     ranker = fit(examples, seed)
-    metrics = {name: _figures(name, notes) for name, notes in by_system.items()}
+    metrics: dict[str, Any] = {name: _figures(name, notes) for name, notes in by_system.items()}
     sources = [
-        {"file": path.name, "sha256": sha256(path.read_bytes()).hexdigest(), "notes": sum(1 for _ in read_corpus(path))}
+        {
+            "file": path.name,
+            "sha256": sha256(path.read_bytes()).hexdigest(),
+            "notes": sum(1 for _ in read_corpus(path)),
+        }
         for path in corpora
     ]
     card = _card(target.name, sources, metrics, cuts)
@@ -109,7 +118,11 @@ def _card(name: str, sources: list[dict[str, Any]], metrics: dict[str, Any], cut
         cells = []
         for figures in metrics.values():
             value, interval = figures[metric], figures["intervals"][metric]
-            cells.append("-" if value is None or interval is None else f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})")
+            cells.append(
+                "-"
+                if value is None or interval is None
+                else f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
+            )
         rows.append(f"| {metric} | " + " | ".join(cells) + " |")
     return "\n".join(
         [

@@ -131,10 +131,14 @@ def thresholds(examples: Sequence[Example], scored: Sequence[npt.NDArray[np.floa
             if proposal.code.system is system
         ]
         required = sum(
-            code["system"] == system.value and code["status"] == "required" for e in examples for code in e.line["codes"]
+            code["system"] == system.value and code["status"] == "required"
+            for e in examples
+            for code in e.line["codes"]
         )
         if chosen and required:
-            cuts[system.value] = round(best_threshold([p for p, _ in chosen], [label for _, label in chosen], required), 3)
+            cuts[system.value] = round(
+                best_threshold([p for p, _ in chosen], [label for _, label in chosen], required), 3
+            )
     return cuts
 
 

@@ -92,7 +92,11 @@ class Coder:
         name = library.edition.name
         if name not in self._stages:
             store = store_for(library.edition, self._shelf.cache_dir, self._shelf.lexicon_dir)
-            self._stages[name] = (library, NoteReader(store, self._longest), Proposer(library, self._pack.priors))
+            self._stages[name] = (
+                library,
+                NoteReader(store, self._longest),
+                Proposer(library, self._pack.priors),
+            )
         return (*self._stages[name], notice)
 
     def read(self, note: Note) -> Document:
@@ -106,7 +110,9 @@ class Coder:
         proposals, drug_conditions = proposer.propose(documents)
         return proposals, self._context(encounter, documents, drug_conditions)
 
-    def _context(self, encounter: Encounter, documents: list[Document], drug_conditions: frozenset[str]) -> Context:
+    def _context(
+        self, encounter: Encounter, documents: list[Document], drug_conditions: frozenset[str]
+    ) -> Context:
         groups = {section_group(section.kind) for document in documents for section in document.sections}
         return Context(
             encounter,
@@ -165,7 +171,12 @@ class Coder:
             for proposal, probability, reasons in ranked
         )
         withheld = [
-            Withheld(proposal.code, proposal.title, _reason(proposal), _evidence(proposal, texts, affirmed_only=False))
+            Withheld(
+                proposal.code,
+                proposal.title,
+                _reason(proposal),
+                _evidence(proposal, texts, affirmed_only=False),
+            )
             for proposal in proposals
             if not any(map(affirmed, proposal.candidates))
         ]
@@ -187,6 +198,7 @@ class Coder:
         """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read."""
         for work in works:
             yield self.suggest(work)
+
 
 def _only_uncertain(proposal: Proposal, encounter: Encounter) -> bool:
     """Say whether a code rests on uncertain mentions alone where those may not be coded (guideline IV.H)."""
@@ -224,7 +236,14 @@ def _reason(proposal: Proposal) -> str:
     return "not about the patient's present state"
 
 
-_EVIDENCE_ORDER = ("diagnosis_list", "procedure_title", "diagnosis_early", "narrative", "plan", "past_history")
+_EVIDENCE_ORDER = (
+    "diagnosis_list",
+    "procedure_title",
+    "diagnosis_early",
+    "narrative",
+    "plan",
+    "past_history",
+)
 
 
 def _evidence(proposal: Proposal, texts: dict[str, str], affirmed_only: bool) -> tuple[Evidence, ...]:

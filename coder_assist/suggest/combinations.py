@@ -33,7 +33,11 @@ class Combiner:
 
     def _add_histories(self, proposals: dict[Code, Proposal]) -> None:
         for proposal in list(proposals.values()):
-            past = [c for c in proposal.candidates if affirmed(c) and c.mention.assertion.temporality is Temporality.HISTORICAL]
+            past = [
+                c
+                for c in proposal.candidates
+                if affirmed(c) and c.mention.assertion.temporality is Temporality.HISTORICAL
+            ]
             if not past or proposal.code.system is not System.ICD10CM:
                 continue
             row = next((h for h in self._histories if proposal.code.value.startswith(h.condition)), None)
@@ -61,7 +65,9 @@ class Combiner:
             if replaced is not None:
                 replaced.displaced_by = combination.code
 
-    def _extend(self, proposals: dict[Code, Proposal], value: str, candidates: list[Candidate], source: str) -> None:
+    def _extend(
+        self, proposals: dict[Code, Proposal], value: str, candidates: list[Candidate], source: str
+    ) -> None:
         code = Code(System.ICD10CM, value)
         proposal = proposals.get(code) or self._make(code)
         if proposal is None:

@@ -10,10 +10,12 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from coder_assist.suggest.features import Proposal, affirmed
 
 SHRINK = 4.0
+
 
 def word_keys(proposal: Proposal) -> list[str]:
     """Return the hashed words-with-code pairs of a proposal's affirmed candidates, each once."""
@@ -80,6 +82,6 @@ class Experience:
         return {"codes": self.codes, "categories": self.categories, "words": kept, "total": self.total}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, dict[str, list[int]]]) -> Experience:
+    def from_json(cls, data: Mapping[str, Any]) -> Experience:
         """Read what ``as_json`` wrote."""
         return cls(dict(data["codes"]), dict(data["categories"]), dict(data["words"]), list(data["total"]))

@@ -59,7 +59,10 @@ FEATURES: dict[str, str] = {
     "hypothetical_share": "share of mentions that are hypothetical",
     "family_share": "share of mentions that are about the family",
     "first_position": "place of the first affirmed mention in the note, 0 start to 1 end",
-    **{f"in_{group}": f"1 if an affirmed mention stands in {group.replace('_', ' ')}" for group in SECTION_GROUPS},
+    **{
+        f"in_{group}": f"1 if an affirmed mention stands in {group.replace('_', ' ')}"
+        for group in SECTION_GROUPS
+    },
     "symptom": "1 for chapter 18 (symptoms, signs, abnormal findings)",
     "status": "1 for chapter 21 (factors influencing health status)",
     "external_cause": "1 for chapter 20 (external causes)",
@@ -241,7 +244,8 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
     strengths = {id(proposal): _strength(proposal) for proposal in proposals}
     rows = []
     listed = sum(
-        any(affirmed(c) and section_group(c.mention.section) == "diagnosis_list" for c in p.candidates) for p in proposals
+        any(affirmed(c) and section_group(c.mention.section) == "diagnosis_list" for c in p.candidates)
+        for p in proposals
     )
     for proposal, rivalry in zip(proposals, _rivalry(proposals), strict=True):
         rivals = [other for other in by_category[proposal.category] if other is not proposal]
@@ -268,7 +272,9 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 "proposals": math.log1p(len(proposals)),
                 "has_diagnosis_list": float(context.has_diagnosis_list),
                 "displaced": float(bool(proposal.displaced_by)),
-                "drug_support": float(any(proposal.code.value.startswith(c) for c in context.drug_conditions)),
+                "drug_support": float(
+                    any(proposal.code.value.startswith(c) for c in context.drug_conditions)
+                ),
             }
         )
     return rows
@@ -304,7 +310,10 @@ def _of_candidates(proposal: Proposal) -> dict[str, float]:
         "mentions": math.log1p(len(good)),
         "all_mentions": math.log1p(total),
         "affirmed_share": len(good) / total,
-        **{f"{test}_share": share(test) for test in ("negated", "uncertain", "historical", "hypothetical", "family")},
+        **{
+            f"{test}_share": share(test)
+            for test in ("negated", "uncertain", "historical", "hypothetical", "family")
+        },
         "first_position": proposal.position,
         **{f"in_{group}": float(group in groups) for group in SECTION_GROUPS},
     }

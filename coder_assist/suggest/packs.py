@@ -60,7 +60,9 @@ def default_pack_dir() -> Path:
     for root in (package / "_models", package.parent / "models"):
         if (root / DEFAULT / "checksums.json").is_file():
             return root / DEFAULT
-    raise PackError(f"the default pack {DEFAULT!r} is not installed; expected it in {package.name}/_models or models")
+    raise PackError(
+        f"the default pack {DEFAULT!r} is not installed; expected it in {package.name}/_models or models"
+    )
 
 
 def _digest(path: Path) -> str:
@@ -84,17 +86,23 @@ def verify(directory: Path) -> str:
     try:
         sums = json.loads(sums_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise PackError(f"pack {directory.name}: expected a directory with a readable checksums.json") from None
+        raise PackError(
+            f"pack {directory.name}: expected a directory with a readable checksums.json"
+        ) from None
     if not isinstance(sums, dict) or not all(isinstance(s, str) for s in sums.values()):
         raise PackError(f"pack {directory.name}: checksums.json must map file names to SHA-256 digits")
     for name, expected in sums.items():
         if Path(name).name != name:
-            raise PackError(f"pack {directory.name}: checksums.json names {name!r}, which is outside of the pack")
+            raise PackError(
+                f"pack {directory.name}: checksums.json names {name!r}, which is outside of the pack"
+            )
         path = directory / name
         if path.is_symlink() or not path.is_file():
             raise PackError(f"pack {directory.name}: {name} is missing")
         if _digest(path) != expected:
-            raise PackError(f"pack {directory.name}: {name} was changed after the pack was made; train or fetch it anew")
+            raise PackError(
+                f"pack {directory.name}: {name} was changed after the pack was made; train or fetch it anew"
+            )
     extra = {path.name for path in directory.iterdir()} - set(sums) - {"checksums.json"}
     if extra:
         raise PackError(f"pack {directory.name}: {sorted(extra)[0]} is not listed in checksums.json")
@@ -136,7 +144,9 @@ def save_pack(
 
 def _write_json(path: Path, content: Mapping[str, object]) -> None:
     indent = None if path.name == "experience.json" else 1
-    path.write_text(json.dumps(content, indent=indent, sort_keys=path.name != "config.json") + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(content, indent=indent, sort_keys=path.name != "config.json") + "\n", encoding="utf-8"
+    )
 
 
 def load_pack(directory: Path | None = None) -> Pack:
@@ -150,7 +160,9 @@ def load_pack(directory: Path | None = None) -> Pack:
         scorer = _scorer(directory, config)
         experience = None
         if (directory / "experience.json").is_file():
-            experience = Experience.from_json(json.loads((directory / "experience.json").read_text(encoding="utf-8")))
+            experience = Experience.from_json(
+                json.loads((directory / "experience.json").read_text(encoding="utf-8"))
+            )
         rows = (directory / "priors.tsv").read_text(encoding="utf-8").splitlines()[1:]
         priors = {code: int(charts) for code, charts in (row.split("\t") for row in rows)}
     except (OSError, KeyError, ValueError, TypeError) as error:
@@ -163,9 +175,13 @@ def _scorer(directory: Path, config: Mapping[str, Any]) -> Scorer:
         return WeightedScorer(config["weights"], config["bias"], config["threshold"])
     unknown = set(config["features"]) - set(FEATURES)
     if unknown:
-        raise PackError(f"pack {directory.name}: made for other features, {sorted(unknown)[0]!r} first; train it anew")
+        raise PackError(
+            f"pack {directory.name}: made for other features, {sorted(unknown)[0]!r} first; train it anew"
+        )
     untrusted = set(skops.io.get_untrusted_types(file=directory / "ranker.skops")) - set(TRUSTED)
     if untrusted:
-        raise PackError(f"pack {directory.name}: ranker.skops holds a type that is not trusted, {sorted(untrusted)[0]}")
+        raise PackError(
+            f"pack {directory.name}: ranker.skops holds a type that is not trusted, {sorted(untrusted)[0]}"
+        )
     estimators = skops.io.load(directory / "ranker.skops", trusted=list(TRUSTED))
     return TrainedScorer(estimators, config["features"], config["thresholds"])

@@ -13,12 +13,23 @@ from coder_assist.codes.terms import content_stems, words
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.features import SECTION_GROUPS, Proposal, section_group
 from coder_assist.suggest.specificity import SpecificityWalk
-from coder_assist.types import Candidate, Code, Document, Mention, MentionKind, SectionKind, System, Temporality
+from coder_assist.types import (
+    Candidate,
+    Code,
+    Document,
+    Mention,
+    MentionKind,
+    SectionKind,
+    System,
+    Temporality,
+)
 
 RETRIEVED = 3
 WEAKEST_RETRIEVAL = 0.45
 _MATCH_SCORE = {"exact": 1.0, "measurement": 1.0, "abbreviation": 0.95, "mended": 0.85, "shared": 0.85}
-_LISTS = SECTION_GROUPS["diagnosis_list"] | SECTION_GROUPS["diagnosis_early"] | SECTION_GROUPS["procedure_title"]
+_LISTS = (
+    SECTION_GROUPS["diagnosis_list"] | SECTION_GROUPS["diagnosis_early"] | SECTION_GROUPS["procedure_title"]
+)
 # Where a procedure's name says that it was done now, rather than before or some day.
 _PERFORMED = frozenset(
     {
@@ -60,23 +71,43 @@ class Proposer:
                 if mention.kind is MentionKind.DRUG:
                     facts = self._library.lexicon.drugs.get(mention.text.lower())
                     drugs.update(facts.conditions if facts else ())
-                    if facts and facts.status_code and mention.assertion.temporality is not Temporality.HISTORICAL:
+                    if (
+                        facts
+                        and facts.status_code
+                        and mention.assertion.temporality is not Temporality.HISTORICAL
+                    ):
                         term = Term(mention.text.lower(), Code(System.ICD10CM, facts.status_code), "drug", 1)
-                        self._add(proposals, document, mention, surroundings, term, 0.7, "drug", 0, 0, position)
+                        self._add(
+                            proposals, document, mention, surroundings, term, 0.7, "drug", 0, 0, position
+                        )
                     continue
                 for rank, (term, score, source, ambiguity) in enumerate(self._terms(mention)):
-                    self._add(proposals, document, mention, surroundings, term, score, source, ambiguity, rank, position)
+                    self._add(
+                        proposals,
+                        document,
+                        mention,
+                        surroundings,
+                        term,
+                        score,
+                        source,
+                        ambiguity,
+                        rank,
+                        position,
+                    )
         self._combiner.extend(proposals)
         self._weigh_procedures(proposals.values(), documents)
         return list(proposals.values()), frozenset(drugs)
 
     def _weigh_procedures(self, proposals: Iterable[Proposal], documents: Sequence[Document]) -> None:
         """Look in the notes for the cues that set a procedure apart from its family."""
+        proposals = [p for p in proposals if p.code.system is System.CPT]
+        if not proposals:
+            return
         # Cues begin at a word: "2 cm" is not in "1.2 cm", and "open" is not in "reopen".
         text = " " + " ".join(word.raw for document in documents for word in words(document.note.text)) + " "
         for proposal in proposals:
             facts = self._library.lexicon.procedures.get(proposal.code.value)
-            if proposal.code.system is not System.CPT or facts is None:
+            if facts is None:
                 continue
             proposal.family = facts.family
             if facts.requires:
@@ -92,11 +123,15 @@ class Proposer:
         """Return the terms a mention may mean, first choice first, with score, source and ambiguity."""
         if mention.source == "phrase":
             hits = self._library.lexicon.retrieve(content_stems(mention.text), RETRIEVED)
-            return [(h.term, h.score, "retrieval", len(hits) - 1) for h in hits if h.score >= WEAKEST_RETRIEVAL]
+            return [
+                (h.term, h.score, "retrieval", len(hits) - 1) for h in hits if h.score >= WEAKEST_RETRIEVAL
+            ]
         score = _MATCH_SCORE[mention.source]
         if mention.codes:
             source = mention.source
-            terms = [Term(mention.text.lower(), Code(System.ICD10CM, value), source, 1) for value in mention.codes]
+            terms = [
+                Term(mention.text.lower(), Code(System.ICD10CM, value), source, 1) for value in mention.codes
+            ]
             return [(term, score, source, 0) for term in terms]
         choices = self._choices(mention.term_keys)
         return [(term, score, term.source, len(choices) - 1) for term in choices]
@@ -120,7 +155,14 @@ class Proposer:
             for code, term in lifted.items()
             if not any(other != code and self._is_above(code, other) for other in lifted)
         ]
-        kept.sort(key=lambda term: (term.source != "synonym", -self._weight(term.code), SOURCES.index(term.source), term.code))
+        kept.sort(
+            key=lambda term: (
+                term.source != "synonym",
+                -self._weight(term.code),
+                SOURCES.index(term.source),
+                term.code,
+            )
+        )
         return tuple(kept)
 
     def _is_above(self, code: Code, other: Code) -> bool:
@@ -145,7 +187,14 @@ class Proposer:
         code = term.code
         if code.system is not System.ICD10CM:
             if mention.section in _PERFORMED:
-                self._gather(proposals, Candidate(mention, code, source, term.text, score, document.note.id), rank, ambiguity, position, 99)
+                self._gather(
+                    proposals,
+                    Candidate(mention, code, source, term.text, score, document.note.id),
+                    rank,
+                    ambiguity,
+                    position,
+                    99,
+                )
             return
         near, attributes = surroundings.near(mention), surroundings.attributes(mention)
         for resolution in self._walk.resolve_sides(code.value, near, surroundings.around, attributes):
@@ -160,7 +209,13 @@ class Proposer:
                 proposal.assumed = resolution.assumed
 
     def _gather(
-        self, proposals: dict[Code, Proposal], candidate: Candidate, rank: int, ambiguity: int, position: float, list_place: int
+        self,
+        proposals: dict[Code, Proposal],
+        candidate: Candidate,
+        rank: int,
+        ambiguity: int,
+        position: float,
+        list_place: int,
     ) -> Proposal:
         proposal = proposals.get(candidate.code)
         if proposal is None:
@@ -175,7 +230,10 @@ class Proposer:
         return proposal
 
 
-_SIDE = re.compile(r"\b(left|right|bilateral)\b(?! (?:hand(?:ed)?|lateral decubitus|lower quadrant|upper quadrant)\b)", re.IGNORECASE)
+_SIDE = re.compile(
+    r"\b(left|right|bilateral)\b(?! (?:hand(?:ed)?|lateral decubitus|lower quadrant|upper quadrant)\b)",
+    re.IGNORECASE,
+)
 
 
 def _only_side(text: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from coder_assist.suggest.features import FEATURES
+from coder_assist.suggest.forest import Forest
 from coder_assist.types import System
 
 BIAS = -1.6
@@ -79,7 +80,9 @@ class Scorer(Protocol):
 class WeightedScorer:
     """Scores by a table of weights (``WEIGHTS`` unless given), with one threshold for all systems."""
 
-    def __init__(self, weights: Mapping[str, float] | None = None, bias: float = BIAS, cut: float = THRESHOLD) -> None:
+    def __init__(
+        self, weights: Mapping[str, float] | None = None, bias: float = BIAS, cut: float = THRESHOLD
+    ) -> None:
         unknown = set(weights or ()) - set(FEATURES)
         if unknown:
             raise ValueError(f"weights must be named after features; got {sorted(unknown)}")
@@ -109,6 +112,9 @@ class TrainedScorer:
 
     def __init__(self, estimators: Sequence[Any], names: Sequence[str], cuts: Mapping[str, float]) -> None:
         self.estimators = list(estimators)
+        self._forest = (
+            Forest(self.estimators) if all(hasattr(e, "_predictors") for e in self.estimators) else None
+        )
         self.names = list(names)
         self.cuts = dict(cuts)
 
@@ -121,6 +127,8 @@ class TrainedScorer:
         if not rows:
             return []
         table = np.array([[row[name] for name in self.names] for row in rows], dtype=np.float64)
+        if self._forest is not None:
+            return [float(value) for value in self._forest.probabilities(table)]
         means = np.mean([estimator.predict_proba(table)[:, 1] for estimator in self.estimators], axis=0)
         return [float(value) for value in means]
 

@@ -109,7 +109,10 @@ class SpecificityWalk:
         resolution = self.resolve(value, near, around, attributes)
         if attributes.get("laterality") != "bilateral" or "side not stated" not in resolution.assumed:
             return [resolution]
-        return [self.resolve(value, near, around, {**attributes, "laterality": side}) for side in ("right", "left")]
+        return [
+            self.resolve(value, near, around, {**attributes, "laterality": side})
+            for side in ("right", "left")
+        ]
 
     def resolve(
         self, value: str, near: Collection[str], around: Collection[str], attributes: Mapping[str, str]
@@ -135,7 +138,9 @@ class SpecificityWalk:
                 assumed.append(reason)
             alternatives = [code for _, code, _ in ranked[1:]] + alternatives
             node = chosen
-        return Resolution(node, tuple(assumed), self._billable_alternatives(node, alternatives, near, around, attributes))
+        return Resolution(
+            node, tuple(assumed), self._billable_alternatives(node, alternatives, near, around, attributes)
+        )
 
     def _billable_alternatives(
         self,
@@ -163,7 +168,11 @@ class SpecificityWalk:
     def _first_billable(self, node: str, near: Collection[str], attributes: Mapping[str, str]) -> str:
         while not self._book.entry(node).billable:
             sevenths = self._book.seventh_characters(node)
-            node = self._seventh(sevenths, near, attributes, []) if sevenths else self._rank(node, near, (), attributes)[0][1]
+            node = (
+                self._seventh(sevenths, near, attributes, [])
+                if sevenths
+                else self._rank(node, near, (), attributes)[0][1]
+            )
         return node
 
     def _rank(
@@ -183,7 +192,13 @@ class SpecificityWalk:
         return ranked
 
     def _score(
-        self, facet: Facet, near: Collection[str], around: Collection[str], side: str | None, trimester: str, sided: bool
+        self,
+        facet: Facet,
+        near: Collection[str],
+        around: Collection[str],
+        side: str | None,
+        trimester: str,
+        sided: bool,
     ) -> tuple[float, str]:
         score, assumed = 0.0, ""
         if facet.sides:

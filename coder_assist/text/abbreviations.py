@@ -34,7 +34,7 @@ def find_senses(note: NoteWords, sections: list[Section], lexicon: Lexicon) -> d
             senses = lexicon.senses.get(token.group()) if token else None
             if senses is None:
                 continue
-        if place in found or written.isupper() and _in_capitals(note.text, word.start):
+        if place in found or (written.isupper() and _in_capitals(note.text, word.start)):
             continue
         folded = folded or fold(note.text)
         sense = _choose(senses, folded, word.start, sections)

@@ -26,6 +26,7 @@ class Effect(StrEnum):
     NEGATED = "negated"
     FAMILY = "family"
     HYPOTHETICAL = "hypothetical"
+    PLANNED = "planned"
     UNCERTAIN = "uncertain"
     OVER = "over"
     HISTORICAL = "historical"
@@ -79,10 +80,11 @@ _BLOOD = (
     "aunt|uncle|aunts|uncles|cousin|cousins|family members|family member|mom|dad|half brother|half sister"
 )
 _KIN = "son|daughter|husband|wife|spouse|partner|boyfriend|girlfriend|sons|daughters|niece|nephew|grandson|granddaughter"
-_WHOSE = "|the|his|her|their|patient's|a|an|both|one|two|three|several|multiple|my|maternal|paternal"
+_WHOSE = "|the|his|her|their|patient's|a|an|a maternal|a paternal|both|one|two|three|several|multiple|my|maternal|paternal"
+_HE = "he|she|patient|the patient"
 _TELLS = (
     "reports|reported|report|states|stated|state|says|said|notes|noted|noticed|describes|described|thinks|feels|felt|"
-    "believes|brought|brings|called|gives|gave|found|saw|witnessed|observed|provides|provided|is concerned|was concerned|"
+    "believes|brought|brings|has stated|has reported|has noted|has noticed|called|gives|gave|found|saw|witnessed|observed|provides|provided|is concerned|was concerned|"
     "is worried|are concerned|is present|was present|are present"
 )
 
@@ -99,6 +101,11 @@ CUES: list[Cue] = [
         "no indication of|not feel|resolution of|not suffer from|declines|instead of|not any|not develop|not noted any|"
         "not notice any|not|nothing to suggest|doubt|less likely|low suspicion for|low suspicion of|low probability of|"
         "low likelihood of|not suspicious for|not thought to have|not thought to be|not believed to be|noncontributory for",
+    ),
+    *_cues(Effect.NEGATED, _each("have|has|had|did|could|not", "not seen|not found|not noted|not identified|seen any|found any")),
+    *_cues(
+        Effect.NEGATED,
+        _each("no evidence|no indication|no suggestion|not felt|not believe|not think|not feel", "that|", f"{_HE}", "has"),
     ),
     *_cues(Effect.NEGATED, "absent", limit=3),
     *_cues(Effect.NEGATED, _each(f"{_BLOOD}|{_KIN}|family|caregiver", "denies|deny|denied")),
@@ -118,9 +125,14 @@ CUES: list[Cue] = [
         "indicative of|cannot exclude|cannot rule out|not rule out|could represent|may represent|might represent|to exclude|"
         "thought to be|equivocal for|felt to be|apparent|maybe|perhaps|working diagnosis of|evaluate for|evaluation for|"
         "to rule out|workup for|work up for|assess for|assessment for|rule-out|query|possibility of|possibilities include|"
-        "suspicious of|unclear whether|unclear if|whether he has|whether she has|whether the patient has|whether this is|uncertain whether|uncertain if|not certain whether|not certain if|"
-        "not sure whether|not sure if|question whether|wonder if|wonder whether|wonders if|wonders whether|"
+        "suspicious of|not certain whether|not certain if|not sure whether|not sure if|question whether|cannot entirely exclude|"
+        "cannot completely exclude|cannot definitively exclude|cannot totally exclude|have not ruled out|has not ruled out|"
         "possible history of|probable history of|questionable history of",
+        limit=12,
+    ),
+    *_cues(
+        Effect.UNCERTAIN,
+        _each("unclear|uncertain|wonder|wonders|not clear|unknown", "if|whether", "|this is|it is|he has|she has|the patient has"),
         limit=12,
     ),
     *_cues(
@@ -132,7 +144,8 @@ CUES: list[Cue] = [
         Effect.UNCERTAIN,
         "is possible|is suspected|was suspected|is likely|cannot be excluded|cannot be ruled out|is questionable|"
         "is in the differential|not excluded|not ruled out|not been ruled out|not been excluded|is considered|was considered|"
-        "suspected|questionable|versus|vs|not completely excluded|not entirely excluded|is a possibility|is a consideration",
+        "suspected|questionable|versus|vs|not completely excluded|not entirely excluded|is a possibility|is a consideration|"
+        "should be ruled out|to be ruled out|must be ruled out|needs to be ruled out|should be excluded|to be excluded",
         forward=False, backward=True, limit=8,
     ),
     *_cues(
@@ -146,9 +159,13 @@ CUES: list[Cue] = [
     *_cues(Effect.HISTORICAL, "past|old|post|childhood", limit=2),
     *_cues(
         Effect.HISTORICAL,
-        "in the past|years ago|year ago|months ago|many years ago|several years ago|was repaired|was removed|"
-        "which was repaired|which was removed|last year|last winter|last summer",
+        "in the past|years ago|year ago|months ago|many years ago|several years ago|last year|last winter|last summer",
         forward=False, backward=True, limit=10,
+    ),
+    *_cues(
+        Effect.HISTORICAL,
+        _each("which was|that was|was", "repaired|removed|treated", "years ago|many years ago|several years ago|in the past"),
+        forward=False, backward=True, limit=4,
     ),
     *_cues(Effect.OVER, "resolved|healed|cured|used to have|used to get|recovered from|outgrew|outgrown", limit=4),
     *_cues(
@@ -170,12 +187,13 @@ CUES: list[Cue] = [
         "seek medical attention|report any|benefits and risks|risk benefits|predisposes to|decrease the risk of|"
         "reduce the risk of|protect against|when he has|when she has|counseled on prevention of|prophylactic for",
     ),
-    *_cues(Effect.HYPOTHETICAL, "as needed|prn|p.r.n", limit=3),
+    *_cues(Effect.HYPOTHETICAL, _each("if", "he has|she has|the patient has|you have|there is|there are|there was|there were")),
+    *_cues(Effect.HYPOTHETICAL, "as needed|prn|p.r.n", limit=3, close=True),
     *_cues(
-        Effect.HYPOTHETICAL,
+        Effect.PLANNED,
         "scheduled for|scheduled to undergo|scheduled to have|plan for|plans for|planned for|planning for|planning|"
-        "proceed with|proceed to|will undergo|is to undergo|recommended for|candidate for|referred for|set up for|"
-        "will schedule|would like to proceed with|wishes to proceed with|elected to proceed with|agreed to",
+        "proceed with|proceed to|will undergo|is to undergo|recommended for|candidate for|set up for|"
+        "will schedule|would like to proceed with|wishes to proceed with",
         limit=4, close=True,
     ),
     *_cues(
@@ -185,8 +203,12 @@ CUES: list[Cue] = [
     ),
     *_cues(
         Effect.HYPOTHETICAL,
-        "can occur|could occur|may occur|can develop|could develop|is planned|was planned|is scheduled|was scheduled|"
-        "are planned|will be scheduled|will be planned|to be scheduled|was offered|is offered",
+        "can occur|could occur|may occur|can develop|could develop|was offered|is offered",
+        forward=False, backward=True, limit=4,
+    ),
+    *_cues(
+        Effect.PLANNED,
+        "is planned|was planned|is scheduled|are planned|will be scheduled|will be planned|to be scheduled",
         forward=False, backward=True, limit=4,
     ),
     *_cues(
@@ -222,7 +244,7 @@ CUES: list[Cue] = [
         "not a surgical|no time|without difficulty|no medication|no medications|no new medication|no new medications|"
         "not receive|not received|not sleep|not work|not walk|not eat|not known to be|not changed|not help|not helped|"
         "long history of|long standing history of|longstanding history of|lifelong history of|not start|not started|"
-        "that he has|that she has|that the patient has|that patient has|without doubt|not stop|not stopped|no longer able|no longer takes|no longer taking|not require|not required|not use|not using",
+        "without doubt|the former|not stop|not stopped|no longer able|no longer takes|no longer taking|not require|not required|not use|not using",
         limit=0,
     ),
     *_cues(Effect.PSEUDO, _each("hour|day|week|month|year|hours|days|weeks|months|years", "history of"), limit=0),
@@ -254,21 +276,97 @@ CUES: list[Cue] = [
 # Guideline IV.I: chronic diseases treated on an ongoing basis are coded at every visit.
 _LASTING = tuple(
     frozenset(map(stem, phrase.split()))
-    for phrase in (
-        "diabetes|diabetic|hypertension|htn|hypertensive|copd|obstructive pulmonary|emphysema|asthma|heart failure|chf|chronic|"
-        "ckd|esrd|atrial fibrillation|coronary artery disease|cad|cardiomyopathy|peripheral vascular|hyperlipidemia|dyslipidemia|"
-        "hypercholesterolemia|hypothyroidism|osteoarthritis|arthritis|rheumatoid|gerd|reflux|parkinson's|parkinson|alzheimer's|"
-        "alzheimer|dementia|epilepsy|seizure disorder|multiple sclerosis|schizophrenia|schizoaffective|bipolar|lupus|psoriasis|"
-        "gout|glaucoma|cirrhosis|osteoporosis|hiv|obesity|sickle cell|cystic fibrosis|neuropathy|retinopathy|fibromyalgia|"
-        "crohn's|ulcerative colitis|sleep apnea|migraine|cerebral palsy|autism|down syndrome|hemophilia|sarcoidosis|"
-        "macular degeneration|degenerative|allergic rhinitis|prostatic hyperplasia|bph|quadriplegia|paraplegia"
-    ).split("|")
+    for phrase in [
+        "diabetes",
+        "diabetic",
+        "hypertension",
+        "htn",
+        "hypertensive",
+        "copd",
+        "obstructive pulmonary",
+        "emphysema",
+        "asthma",
+        "heart failure",
+        "chf",
+        "chronic",
+        "ckd",
+        "esrd",
+        "atrial fibrillation",
+        "coronary artery disease",
+        "cad",
+        "cardiomyopathy",
+        "peripheral vascular",
+        "hyperlipidemia",
+        "dyslipidemia",
+        "hypercholesterolemia",
+        "hypothyroidism",
+        "osteoarthritis",
+        "arthritis",
+        "rheumatoid",
+        "gerd",
+        "reflux",
+        "parkinson's",
+        "parkinson",
+        "alzheimer's",
+        "alzheimer",
+        "dementia",
+        "epilepsy",
+        "seizure disorder",
+        "multiple sclerosis",
+        "schizophrenia",
+        "schizoaffective",
+        "bipolar",
+        "lupus",
+        "psoriasis",
+        "gout",
+        "glaucoma",
+        "cirrhosis",
+        "osteoporosis",
+        "hiv",
+        "obesity",
+        "sickle cell",
+        "cystic fibrosis",
+        "neuropathy",
+        "retinopathy",
+        "fibromyalgia",
+        "crohn's",
+        "ulcerative colitis",
+        "sleep apnea",
+        "migraine",
+        "cerebral palsy",
+        "autism",
+        "down syndrome",
+        "hemophilia",
+        "sarcoidosis",
+        "macular degeneration",
+        "degenerative",
+        "allergic rhinitis",
+        "prostatic hyperplasia",
+        "bph",
+        "quadriplegia",
+        "paraplegia",
+    ]
 )
 _PASSING = frozenset({"gestational"})
 
 # Cues that answer an item that stands before them: "Cough: no", "Pancreatitis, possible."
 _ANSWERS = frozenset(
-    "no|none|denies|denied|absent|negative|possible|probable|likely|suspected|questionable|rule out|r/o|presumed".split("|")
+    [
+        "no",
+        "none",
+        "denies",
+        "denied",
+        "absent",
+        "negative",
+        "possible",
+        "probable",
+        "likely",
+        "suspected",
+        "questionable",
+        "rule out",
+        "r/o",
+        "presumed",
+    ]
 )
 _SIGN = re.compile(r"\((?P<sign>[+-])\)|(?<![\w?])(?P<ask>\?)(?=\s?[A-Za-z])|(?P<asked>\?)\s*$")
 _MINUS_BEFORE = Cue("(-)", Effect.NEGATED, True, False, 12)
@@ -278,13 +376,43 @@ _ASK = Cue("?", Effect.UNCERTAIN, True, False, 3)
 _ASKED = Cue("?", Effect.UNCERTAIN, False, True, 4)
 
 _MONTHS = frozenset(
-    "january february march april may june july august september october november december jan feb mar apr jun jul aug sept "
-    "sep oct nov dec spring summer fall winter early late".split()
+    [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sept",
+        "sep",
+        "oct",
+        "nov",
+        "dec",
+        "spring",
+        "summer",
+        "fall",
+        "winter",
+        "early",
+        "late",
+    ]
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _THEN = Cue("in that year", Effect.HISTORICAL, True, False, 6)
 _IN_YEAR = Cue("in that year", Effect.HISTORICAL, False, True, 4, close=True)
-_PREPOSITIONS = frozenset("for with of because to while during".split())
+_PREPOSITIONS = frozenset(["for", "with", "of", "because", "to", "while", "during"])
 
 
 @lru_cache(maxsize=1)
@@ -313,6 +441,12 @@ _SECTION_DEFAULT = {
     SectionKind.HISTORY_SURGICAL: Effect.HISTORICAL,
     SectionKind.INSTRUCTIONS: Effect.HYPOTHETICAL,
 }
+
+
+# Where an operation is told, what was planned has been done.
+_DONE = frozenset(
+    {SectionKind.PROCEDURE_BODY, SectionKind.INDICATION, SectionKind.COURSE, SectionKind.PROCEDURE}
+)
 
 
 def find_cues(note: NoteWords, first: int, last: int) -> list[CueHit]:
@@ -359,7 +493,9 @@ def _answer(hit: CueHit, note: NoteWords, first: int, last: int) -> CueHit:
 def _year(raws: list[str], at: int, first: int) -> list[CueHit]:
     """Return the cues for a year: "in 1998", "in October of 2004"; to what follows only where it opens the sentence."""
     back = at - 1
-    while back > 0 and (raws[back] in _MONTHS or raws[back] == "of" or (raws[back].isdigit() and len(raws[back]) < 3)):
+    while back > 0 and (
+        raws[back] in _MONTHS or raws[back] in ("of", "the") or (raws[back].isdigit() and len(raws[back]) < 3)
+    ):
         back -= 1
     if raws[back] != "in":
         return []
@@ -380,7 +516,11 @@ def _signs(note: NoteWords, first: int, last: int) -> Iterator[CueHit]:
             yield CueHit(place, place, _PLUS)
         elif match["sign"]:
             after = text[match.end() :].lstrip()[:1]
-            yield CueHit(place, place, _MINUS_AFTER if place > first and after in tuple(",;.") + ("",) else _MINUS_BEFORE)
+            yield CueHit(
+                place,
+                place,
+                _MINUS_AFTER if place > first and after in tuple(",;.") + ("",) else _MINUS_BEFORE,
+            )
         else:
             yield CueHit(place, place, _ASK if match["ask"] else _ASKED)
 
@@ -390,7 +530,7 @@ def assert_mention(
 ) -> Assertion:
     """Return the assertion of a mention from the cues of its sentence and its section's default."""
     first, last = places[0], places[-1]
-    own = {hit.cue.effect for hit in hits if hit.first < hit.last and set(range(hit.first, hit.last)) & set(places)}
+    own = {hit.cue.effect for hit in hits if hit.first in places and hit.first < hit.last}
     found: dict[Effect, CueHit | None] = {}
     for number, hit in enumerate(hits):
         if hit.cue.effect not in _SILENT and _reaches(hit, number, hits, note, places):
@@ -398,6 +538,8 @@ def assert_mention(
     default = _SECTION_DEFAULT.get(section)
     if default is not None and not (default is Effect.HISTORICAL and Effect.NEGATED in found):
         found.setdefault(default, None)
+    if section in _DONE:
+        found.pop(Effect.PLANNED, None)
     if Effect.FAMILY in own:
         found.pop(Effect.FAMILY, None)  # "family history of glaucoma" as such is the patient's
     denial = found.get(Effect.NEGATED)
@@ -409,13 +551,17 @@ def assert_mention(
     return _assertion(found, section)
 
 
-def _reaches(hit: CueHit, number: int, hits: Sequence[CueHit], note: NoteWords, places: Sequence[int]) -> bool:
+def _reaches(
+    hit: CueHit, number: int, hits: Sequence[CueHit], note: NoteWords, places: Sequence[int]
+) -> bool:
     first, last = places[0], places[-1]
     cue = hit.cue
     if first <= hit.first and hit.last <= last + 1 and hit.first < hit.last:
         # Words of the mention itself ("absent", "no") do not judge it; "history" does, and so does what
         # stands between its words ("history of possible stroke").
-        return cue.effect is Effect.HISTORICAL or (cue.forward and not set(range(hit.first, hit.last)) & set(places))
+        return cue.effect is Effect.HISTORICAL or (
+            cue.forward and not set(range(hit.first, hit.last)) & set(places)
+        )
     if cue.forward and hit.first <= first:
         return first - hit.last < cue.limit and not _ended(hits[number + 1 :], hit, (hit.last, first), note)
     if cue.backward and hit.first > last:
@@ -435,7 +581,12 @@ def _ended(between: Iterable[CueHit], by: CueHit, stretch: tuple[int, int], note
             return True
         if hit.cue.effect is Effect.END and effect is not Effect.FAMILY:
             return True
-        if hit.cue.forward and effect in _ITEMS and hit.cue.effect in _ITEMS and _opens_item(hit, start, note):
+        if (
+            hit.cue.forward
+            and effect in _ITEMS
+            and hit.cue.effect in _ITEMS
+            and _opens_item(hit, start, note)
+        ):
             return True  # "no residual weakness, history of cancer": a new item begins
     return by.cue.close and start < end and _parted(start, end, by, note)
 
@@ -444,7 +595,9 @@ _ITEMS = frozenset({Effect.NEGATED, Effect.UNCERTAIN, Effect.HISTORICAL})
 
 
 def _opens_item(hit: CueHit, start: int, note: NoteWords) -> bool:
-    return hit.first > start and ("," in note.between(hit.first - 1) or note.words[hit.first - 1].raw == "and")
+    return hit.first > start and (
+        "," in note.between(hit.first - 1) or note.words[hit.first - 1].raw == "and"
+    )
 
 
 def _parted(start: int, end: int, by: CueHit, note: NoteWords) -> bool:
@@ -477,7 +630,7 @@ def _assertion(found: dict[Effect, CueHit | None], section: SectionKind) -> Asse
         Polarity.NEGATED if Effect.NEGATED in found else Polarity.AFFIRMED,
         Certainty.UNCERTAIN if Effect.UNCERTAIN in found else Certainty.CERTAIN,
         Temporality.HYPOTHETICAL
-        if Effect.HYPOTHETICAL in found
+        if Effect.HYPOTHETICAL in found or Effect.PLANNED in found
         else Temporality.HISTORICAL
         if past
         else Temporality.CURRENT,

@@ -18,7 +18,9 @@ _NOT_A_SIDE = re.compile(
 )
 REACH = 7
 # "Osteoarthritis of the knees": the plural of a paired part, without a side, means both.
-_PAIRED = frozenset("knees hips shoulders elbows wrists ankles eyes ears hands feet lungs kidneys breasts ovaries".split())
+_PAIRED = frozenset(
+    "knees hips shoulders elbows wrists ankles eyes ears hands feet lungs kidneys breasts ovaries".split()
+)
 
 _SUBSEQUENT = re.compile(
     r"\b(?:routine healing|cast removal|suture removal|removal of sutures|hardware removal|weeks? (?:out|after|post|status)|"
@@ -57,7 +59,11 @@ def _is_side(note: NoteWords, place: int) -> bool:
     word = note.words[place]
     if word.raw not in _SIDES:
         return False
-    if word.raw in ("od", "os", "ou", "rt", "lt") and not note.text[word.start : word.end].isupper() and word.raw[0] == "o":
+    if (
+        word.raw in ("od", "os", "ou", "rt", "lt")
+        and not note.text[word.start : word.end].isupper()
+        and word.raw[0] == "o"
+    ):
         return False
     return _NOT_A_SIDE.match(note.text, word.start) is None
 

@@ -68,11 +68,20 @@ def sections_of(doc: Doc) -> list[Section]:
     ]
 
 
+def _text_of(doc: Doc) -> str:
+    """Return a doc's text; ``Doc.text`` joins all tokens anew each time it is asked."""
+    if getattr(_last, "text_of", None) is not doc:
+        _last.text = doc.text
+        _last.text_of = doc
+    text: str = _last.text
+    return text
+
+
 def _words_of(doc: Doc) -> NoteWords:
     """Return the words of a doc; the components of one run share them."""
     if getattr(_last, "doc", None) is not doc:
         sentences = [Span(start, end) for start, end in _facts(doc)["sentences"]]
-        _last.words = NoteWords.cut(doc.text, sentences)
+        _last.words = NoteWords.cut(_text_of(doc), sentences)
         _last.doc = doc
     words: NoteWords = _last.words
     return words
@@ -88,7 +97,7 @@ def make_sections(nlp: Language, name: str) -> Component:
     """Make the component that cuts a note into sections."""
 
     def sections(doc: Doc) -> Doc:
-        found = find_sections(doc.text)
+        found = find_sections(_text_of(doc))
         _facts(doc)["sections"] = [[s.kind.value, s.title, s.span.start, s.span.end, s.body] for s in found]
         _group(doc, "sections", [(s.span.start, s.span.end, s.kind.value) for s in found])
         return doc
@@ -101,7 +110,7 @@ def make_sentences(nlp: Language, name: str) -> Component:
     """Make the component that cuts sections into sentences; needs ``coder_assist_sections`` before it."""
 
     def sentences(doc: Doc) -> Doc:
-        found = find_sentences(doc.text, sections_of(doc))
+        found = find_sentences(_text_of(doc), sections_of(doc))
         _facts(doc)["sentences"] = [[span.start, span.end] for span in found]
         _group(doc, "sentences", [(span.start, span.end, "") for span in found])
         return doc
@@ -115,7 +124,13 @@ def _kind(lexicon: Lexicon, match: Match, sense: Sense | None) -> MentionKind:
     if codes and all(code.system is not System.ICD10CM for code in codes):
         return MentionKind.PROCEDURE
     first = next((value for value in values if value[0].isalpha()), "")
-    return MentionKind.SYMPTOM if first[:1] == "R" else MentionKind.STATUS if first[:1] == "Z" else MentionKind.DIAGNOSIS
+    return (
+        MentionKind.SYMPTOM
+        if first[:1] == "R"
+        else MentionKind.STATUS
+        if first[:1] == "Z"
+        else MentionKind.DIAGNOSIS
+    )
 
 
 def _spans(note: NoteWords, places: tuple[int, ...]) -> list[list[int]]:
@@ -145,12 +160,18 @@ def make_mentions(nlp: Language, name: str, store: str) -> Component:
         rows = []
         for match in matches:
             sense = senses.get(match.places[0]) if match.source == "abbreviation" else None
-            rows.append(_row(note, match.places, _kind(lexicon, match, sense), match.source, match.keys, sense))
+            rows.append(
+                _row(note, match.places, _kind(lexicon, match, sense), match.source, match.keys, sense)
+            )
         covered = {place for match in matches for place in match.places}
-        for places in _drugs(note, lexicon, covered):
-            rows.append(_row(note, places, MentionKind.DRUG, "drug", (), None))
-        for places in unknown_phrases(note, sections, matches):
-            rows.append(_row(note, places, MentionKind.DIAGNOSIS, "phrase", (), None))
+        rows.extend(
+            _row(note, places, MentionKind.DRUG, "drug", (), None)
+            for places in _drugs(note, lexicon, covered)
+        )
+        rows.extend(
+            _row(note, places, MentionKind.DIAGNOSIS, "phrase", (), None)
+            for places in unknown_phrases(note, sections, matches)
+        )
         rows += _measurements(note)
         rows.sort(key=lambda row: (row["spans"][0], row["source"]))
         _place_in_sections(rows, sections)
@@ -166,7 +187,12 @@ def _silenced(match: Match, senses: dict[int, Sense]) -> bool:
 
 
 def _row(
-    note: NoteWords, places: tuple[int, ...], kind: MentionKind, source: str, keys: tuple[int, ...], sense: Sense | None
+    note: NoteWords,
+    places: tuple[int, ...],
+    kind: MentionKind,
+    source: str,
+    keys: tuple[int, ...],
+    sense: Sense | None,
 ) -> dict[str, Any]:
     spans = _spans(note, places)
     return {
@@ -206,7 +232,11 @@ def _measurements(note: NoteWords) -> list[dict[str, Any]]:
         first, last = bisect_left(starts, found.span.start), bisect_left(starts, found.span.end) - 1
         if first <= last < len(starts):
             row = _row(note, (first,), MentionKind.STATUS, "measurement", (), None)
-            row |= {"spans": [[found.span.start, found.span.end]], "codes": [found.code], "text": found.span.slice(note.text)}
+            row |= {
+                "spans": [[found.span.start, found.span.end]],
+                "codes": [found.code],
+                "text": found.span.slice(note.text),
+            }
             rows.append(row)
     return rows
 
@@ -251,8 +281,8 @@ def make_attributes(nlp: Language, name: str) -> Component:
 
     def attributes(doc: Doc) -> Doc:
         note = _words_of(doc)
-        weeks = max((number for _, number in gestations(doc.text)), default=None)
-        episode = episode_of(doc.text)
+        weeks = max((number for _, number in gestations(note.text)), default=None)
+        episode = episode_of(note.text)
         for row in _facts(doc)["mentions"]:
             side = side_of(note, tuple(row["places"]))
             row["attributes"] = {"episode": episode}

@@ -177,7 +177,10 @@ class TermMatcher:
                     continue
                 if window[-1] - window[0] > length + 4:
                     continue
-                if all(note.words[place].stem in TOO_LITTLE and note.words[place].stem.isdigit() for place in window):
+                if all(
+                    note.words[place].stem in TOO_LITTLE and note.words[place].stem.isdigit()
+                    for place in window
+                ):
                     continue
                 comma = "," in note.text[note.words[window[0]].end : note.words[window[-1]].start]
                 found.append(Match(window, (int(keys[start]) & KEY_MASK,), source, length, comma))
@@ -203,7 +206,9 @@ class TermMatcher:
     def _best(found: list[Match], note: NoteWords) -> list[Match]:
         """Keep, of overlapping matches, the one with more words; within commas, as written, before others."""
         rank = {"exact": 0, "abbreviation": 0, "mended": 1}
-        found.sort(key=lambda m: (-m.weight, m.over_comma, rank[m.source], m.places[-1] - m.places[0], m.places))
+        found.sort(
+            key=lambda m: (-m.weight, m.over_comma, rank[m.source], m.places[-1] - m.places[0], m.places)
+        )
         taken: dict[int, Match] = {}
         kept: list[Match] = []
         for match in found:
@@ -225,7 +230,8 @@ class TermMatcher:
         joints = [
             i
             for i in range(1, len(note.words) - 1)
-            if note.words[i].stem in ("and", "or") or (i not in covered and note.between(i - 1).strip() in ("/", "&", ","))
+            if note.words[i].stem in ("and", "or")
+            or (i not in covered and note.between(i - 1).strip() in ("/", "&", ","))
         ]
         for joint in joints:
             is_word = note.words[joint].stem in ("and", "or")
@@ -266,7 +272,11 @@ class TermMatcher:
         if ahead is None or behind is None:
             return None
         for inside, outside in ((behind, ahead), (ahead, behind)):
-            if inside not in match.places or outside in match.places or outside in covered and outside < inside:
+            if (
+                inside not in match.places
+                or outside in match.places
+                or (outside in covered and outside < inside)
+            ):
                 continue
             if note.sentence_of[inside] != note.sentence_of[outside]:
                 continue

@@ -43,7 +43,9 @@ def bmi_code(value: float) -> str | None:
         return "Z68.1"
     if value < 40:
         return f"Z68.{int(value)}"
-    return "Z68." + ("41" if value < 45 else "42" if value < 50 else "43" if value < 60 else "44" if value < 70 else "45")
+    return "Z68." + (
+        "41" if value < 45 else "42" if value < 50 else "43" if value < 60 else "44" if value < 70 else "45"
+    )
 
 
 def weeks_code(weeks: int) -> str | None:

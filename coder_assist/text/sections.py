@@ -103,7 +103,9 @@ _BODY_SYSTEMS = frozenset(
     "vascular|spine|pelvis|allergy|immunologic|allergic/immunologic|ears, nose, mouth and throat|hematologic/lymphatic|"
     "respirations|pulse|blood pressure|temperature|weight|height|appearance|mood|affect|speech|thought process|orientation|"
     "station/gait|coord|urological|oral cavity|pupils|joints|thyroid|lower extremities|upper extremities|male|female|gyn|"
-    "liver|spleen|gallbladder|pancreas|kidneys|bladder|uterus|ovaries|esophagus|stomach|duodenum|colon|cecum|rectum".split("|")
+    "liver|spleen|gallbladder|pancreas|kidneys|bladder|uterus|ovaries|esophagus|stomach|duodenum|colon|cecum|rectum".split(
+        "|"
+    )
 )
 
 _WORDS: tuple[tuple[str, SectionKind], ...] = (
@@ -140,7 +142,9 @@ _AT_LINE_START = re.compile(
     r"(?P<title>[A-Z][A-Za-z0-9&/,'’()\- ]{0,58}?)[ \t]*(?P<end>:|-\s|,(?=\s*1\.)|(?=\r?\n)|$)",
     re.MULTILINE,
 )
-_WITHIN_LINE = re.compile(r"(?<=[.;,)\]!?:])[ \t]*(?P<title>[A-Z][A-Z&/' ()\-]{2,45}[A-Z)])[ \t]*(?P<end>:|,(?=\s*1\.))")
+_WITHIN_LINE = re.compile(
+    r"(?<=[.;,)\]!?:])[ \t]*(?P<title>[A-Z][A-Z&/' ()\-]{2,45}[A-Z)])[ \t]*(?P<end>:|,(?=\s*1\.))"
+)
 
 
 @lru_cache(maxsize=8192)
@@ -182,7 +186,11 @@ def find_sections(text: str) -> list[Section]:
                 continue
             kind = kind_of(title, capitals)
             system = kind is None and bool(end) and _is_body_system(title)
-            if kind is None and not system and not (capitals and end == ":" and len(title) > 3 and pattern is _AT_LINE_START):
+            if (
+                kind is None
+                and not system
+                and not (capitals and end == ":" and len(title) > 3 and pattern is _AT_LINE_START)
+            ):
                 continue
             if alone and not (kind is not None and (capitals or title.lower() in _KINDS) and len(title) > 2):
                 continue
@@ -201,7 +209,11 @@ def find_sections(text: str) -> list[Section]:
         if system:
             kind = around if around in (K.EXAMINATION, K.REVIEW_OF_SYSTEMS, K.FINDINGS) else K.EXAMINATION
         elif kind is None:
-            kind = around if around in (K.EXAMINATION, K.REVIEW_OF_SYSTEMS, K.ASSESSMENT, K.COURSE, K.RESULTS) else K.OTHER
+            kind = (
+                around
+                if around in (K.EXAMINATION, K.REVIEW_OF_SYSTEMS, K.ASSESSMENT, K.COURSE, K.RESULTS)
+                else K.OTHER
+            )
         else:
             if kind is K.PROCEDURE and end - body > SHORT_PROCEDURE:
                 kind = K.PROCEDURE_BODY  # "PROCEDURE:" heads the title of one, or the whole report

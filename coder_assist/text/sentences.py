@@ -20,16 +20,16 @@ WRAPPED = 55
 
 
 def _is_end(text: str, start: int, stop: re.Match[str]) -> bool:
-    token = stop.group()
-    if token in ("", ";"):
+    mark = stop.group()
+    if mark in ("", ";"):
         return True
-    if token.startswith(("\n", "\r")):
+    if mark.startswith(("\n", "\r")):
         line_start = text.rfind("\n", 0, stop.start()) + 1
         rest = text[stop.end() : stop.end() + 48]
         # A long line that ends in the middle of a sentence was wrapped by the editor.
         wrapped = stop.start() - line_start >= WRAPPED and rest[:1].islower()
         return not wrapped or _ITEM.match(rest) is not None
-    if token == ".":
+    if mark == ".":
         before = _LAST_WORD.search(text, max(start, stop.start() - 12), stop.start())
         if before and (before[1].lower() in _ABBREVIATIONS or len(before[1]) == 1):
             following = text[stop.end() : stop.end() + 2].strip()

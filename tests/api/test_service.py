@@ -142,7 +142,7 @@ async def test_an_unforeseen_failure_tells_nothing(connect: Any, caplog: pytest.
     assert alone.json()["type"] == "urn:coder-assist:problem:internal-error"
     assert [item["error"]["status"] for item in batch.json()["predictions"]] == [500, 422]
     assert CANARY not in alone.text + batch.text + caplog.text
-    assert "RuntimeError in suggest:" in caplog.text
+    assert "RuntimeError in suggest (" in caplog.text
     assert alone.headers["x-request-id"] in caplog.text
     assert "note 'n1' failed" in caplog.text
     assert all(record.exc_info is None for record in caplog.records)
@@ -328,6 +328,38 @@ def test_nothing_is_reported_elsewhere() -> None:
     assert telemetry is None or not any(
         telemetry[part] for part in ("tracing", "metrics", "logs", "operation_spans", "auto_configure")
     )
+
+
+async def test_a_client_that_leaves_is_no_failure(coder: Coder, caplog: pytest.LogCaptureFixture) -> None:
+    """A connection that ends within the body is logged with status 0, and nothing is sent."""
+    caplog.set_level(logging.INFO, "coder_assist")
+    sent: list[Any] = []
+    messages = iter(
+        [{"type": "http.request", "body": b'{"id"', "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/v1/suggest",
+        "raw_path": b"/v1/suggest",
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await create_app(Settings(), coder)(scope, receive, send)
+    assert sent == []
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert "POST /v1/suggest 0 " in caplog.text
 
 
 async def test_a_live_connection_that_is_no_request_passes(coder: Coder) -> None:

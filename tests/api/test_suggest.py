@@ -107,7 +107,7 @@ async def test_a_whole_surrogate_pair_is_a_character(client: httpx.AsyncClient) 
         ({"id": "n1", "text": "x", "age": 400}, "#/age", "0 to 130"),
         ({"id": "n1", "text": "x", "service_date": "ward"}, "#/service_date", "YYYY-MM-DD"),
         ([], "#", "an object"),
-        (None, "#", "an object"),
+        ("text", "#", "an object"),
     ],
 )
 async def test_a_wrong_field_is_pointed_at(

@@ -13,10 +13,47 @@ from coder_assist.codes.tabular import dotted
 from coder_assist.errors import UnknownCode
 from coder_assist.types import Code, CodeEntry, System
 
-ONE_CATEGORY_BLOCKS = (
-    "B10 B20 B99 C50 C7A C7B D3A D49 D78 E36 E89 F99 H59 H95 J95 L76 M04 M95 M96 M97 M99 N99 O09 P09 P84 QA0 "
-    "R97 R99 T07 T14 T79 X50 Z16 Z17 Z18 Z19 Z66 Z67 Z68"
-).split()
+ONE_CATEGORY_BLOCKS = [
+    "B10",
+    "B20",
+    "B99",
+    "C50",
+    "C7A",
+    "C7B",
+    "D3A",
+    "D49",
+    "D78",
+    "E36",
+    "E89",
+    "F99",
+    "H59",
+    "H95",
+    "J95",
+    "L76",
+    "M04",
+    "M95",
+    "M96",
+    "M97",
+    "M99",
+    "N99",
+    "O09",
+    "P09",
+    "P84",
+    "QA0",
+    "R97",
+    "R99",
+    "T07",
+    "T14",
+    "T79",
+    "X50",
+    "Z16",
+    "Z17",
+    "Z18",
+    "Z19",
+    "Z66",
+    "Z67",
+    "Z68",
+]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +109,12 @@ def test_there_are_39_blocks_of_one_category(book: CodeBook, entries: dict[str, 
         ("E11.9", "Type 2 diabetes mellitus without complications", True, ("E11", "E08-E13", "chapter 4")),
         ("F99", "Mental disorder, not otherwise specified", True, ("F99-F99", "chapter 5")),
         ("I10", "Essential (primary) hypertension", True, ("I10-I1A", "chapter 9")),
-        ("J45.909", "Unspecified asthma, uncomplicated", True, ("J45.90", "J45.9", "J45", "J40-J4A", "chapter 10")),
+        (
+            "J45.909",
+            "Unspecified asthma, uncomplicated",
+            True,
+            ("J45.90", "J45.9", "J45", "J40-J4A", "chapter 10"),
+        ),
         ("U07.1", "COVID-19", True, ("U07", "U00-U49", "chapter 22")),
         (
             "S52.501A",
@@ -88,7 +130,9 @@ def test_there_are_39_blocks_of_one_category(book: CodeBook, entries: dict[str, 
         ),
     ],
 )
-def test_known_codes(book: CodeBook, code: str, title: str, billable: bool, ancestors: tuple[str, ...]) -> None:
+def test_known_codes(
+    book: CodeBook, code: str, title: str, billable: bool, ancestors: tuple[str, ...]
+) -> None:
     """Codes that every coder knows have their official title, flag and place."""
     entry = book.entry(code)
     assert entry.code == Code(System.ICD10CM, code)
@@ -141,7 +185,19 @@ def test_billable_is_what_has_nothing_below(entries: dict[str, CodeEntry]) -> No
 def test_every_code_is_in_written_form(entries: dict[str, CodeEntry]) -> None:
     """Every code of the book is the one written form that ``Code.parse`` gives."""
     for name, entry in entries.items():
-        assert Code.parse("ICD-10-CM", name.replace(".", "").lower()) == entry.code
+        if not name.startswith("QA0"):  # see the next test
+            assert Code.parse("ICD-10-CM", name.replace(".", "").lower()) == entry.code
+
+
+@pytest.mark.xfail(
+    strict=True, raises=(ValueError, AssertionError), reason="types.py and book.py want a digit second"
+)
+@pytest.mark.parametrize("typed", ["QA0.0101", "qa00101"])
+def test_category_qa0_is_in_written_form(book: CodeBook, typed: str) -> None:
+    """QA0 (neurodevelopmental disorders by gene) has a letter second and is a category like any other."""
+    assert book.entry("QA0.0101").billable
+    assert [entry.code.value for entry in book.starting_with(typed, 10)] == ["QA0.0101"]
+    assert Code.parse("ICD-10-CM", typed).value == "QA0.0101"
 
 
 @pytest.mark.parametrize(
@@ -234,7 +290,12 @@ def test_chapters_share_all_billable_codes_out(book: CodeBook, entries: dict[str
 @pytest.mark.parametrize("typed", ["e112", "E11.2", " e11.2 ", "E112"])
 def test_starting_with_a_code_as_typed(book: CodeBook, typed: str) -> None:
     """A code's beginning is found in any case, with or without the dot."""
-    assert [entry.code.value for entry in book.starting_with(typed, 10)] == ["E11.2", "E11.21", "E11.22", "E11.29"]
+    assert [entry.code.value for entry in book.starting_with(typed, 10)] == [
+        "E11.2",
+        "E11.21",
+        "E11.22",
+        "E11.29",
+    ]
 
 
 def test_starting_with_keeps_to_its_limit(book: CodeBook) -> None:
@@ -249,7 +310,9 @@ def test_starting_with_no_code(book: CodeBook, typed: str) -> None:
     assert book.starting_with(typed, 10) == []
 
 
-@pytest.mark.xfail(strict=True, reason="book.py: starting_with orders by name, its docstring promises book order")
+@pytest.mark.xfail(
+    strict=True, reason="book.py: starting_with orders by name, its docstring promises book order"
+)
 def test_starting_with_is_in_book_order(book: CodeBook) -> None:
     """What starts as typed comes in book order: S06.0XA stands before S06.0X9."""
     found = [entry.code.value for entry in book.starting_with("S06.0X", 40)]
@@ -274,7 +337,10 @@ def test_threads_read_one_book(book: CodeBook, entries: dict[str, CodeEntry]) ->
 def test_library_knows_both_books(library: Library) -> None:
     """A library answers for each installed system and says which edition it has."""
     assert library.versions() == {"ICD-10-CM": "2026-04", "CPT": "catalogue"}
-    assert library.entry(Code.parse("ICD-10-CM", "e119")).title == "Type 2 diabetes mellitus without complications"
+    assert (
+        library.entry(Code.parse("ICD-10-CM", "e119")).title
+        == "Type 2 diabetes mellitus without complications"
+    )
     assert library.entry(Code.parse("CPT", "27447")).billable
 
 

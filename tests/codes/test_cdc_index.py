@@ -129,7 +129,11 @@ def test_drug_table(tmp_path: Path) -> None:
     [
         ("index.xml", b"no xml", r"index\.xml: expected a CDC Index file as XML"),
         ("index.xml", b"<ICD10CM.tabular/>", r"expected root element ICD10CM\.index; got ICD10CM\.tabular"),
-        ("index.xml.gz", MAIN.encode(), r"index\.xml\.gz: expected a CDC Index file as XML; Not a gzipped file"),
+        (
+            "index.xml.gz",
+            MAIN.encode(),
+            r"index\.xml\.gz: expected a CDC Index file as XML; Not a gzipped file",
+        ),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -140,7 +144,9 @@ def test_another_file_is_refused(tmp_path: Path, name: str, content: bytes, mess
         list(read_index(path))
 
 
-@pytest.mark.xfail(strict=True, raises=EOFError, reason="cdc_index.py: EOFError of a broken-off download comes out raw")
+@pytest.mark.xfail(
+    strict=True, raises=EOFError, reason="cdc_index.py: EOFError of a broken-off download comes out raw"
+)
 def test_broken_off_download(tmp_path: Path) -> None:
     """A gzipped file that breaks off is refused."""
     path = tmp_path / "index.xml.gz"
@@ -149,15 +155,21 @@ def test_broken_off_download(tmp_path: Path) -> None:
         list(read_index(path))
 
 
-def test_index_of_an_edition_reaches_the_lexicon(small_data: Path, make_editions: Callable[..., Path], tmp_path: Path) -> None:
+def test_index_of_an_edition_reaches_the_lexicon(
+    small_data: Path, make_editions: Callable[..., Path], tmp_path: Path
+) -> None:
     """The Index that edition.toml names adds its terms; codes that the edition has not are passed over."""
-    toml = (
-        'name = "FY2031"\nvalid_from = 2030-10-01\nvalid_to = 2031-09-30\ntabular = "tabular.xml"\nindex = ["index.xml"]\n'
-    )
+    toml = 'name = "FY2031"\nvalid_from = 2030-10-01\nvalid_to = 2031-09-30\ntabular = "tabular.xml"\nindex = ["index.xml"]\n'
     found = open_library(tmp_path / "cache", make_editions(toml, index_xml=MAIN))
     (added,) = found.lexicon.terms_of(key("cholera, classical, of the old kind"))
-    assert (added.text, added.code.value, added.source) == ("Cholera classical of the old kind", "A00.0", "index")
-    assert [term.code.value for term in found.lexicon.terms_of(key("cholera in a broken forearm"))] == ["S52.1"]
+    assert (added.text, added.code.value, added.source) == (
+        "Cholera classical of the old kind",
+        "A00.0",
+        "index",
+    )
+    assert [term.code.value for term in found.lexicon.terms_of(key("cholera in a broken forearm"))] == [
+        "S52.1"
+    ]
     assert found.lexicon.terms_of(key("cholera carrier suspected")) == ()
 
 
@@ -167,7 +179,11 @@ def test_index_of_an_edition_reaches_the_lexicon(small_data: Path, make_editions
     ("name", "rows", "known"),
     [
         ("icd10cm-eindex-april-1-2026-xml.xml.gz", 6_671, ("Accident barefoot water skier", "V94.4")),
-        ("icd10cm-neoplasm-april-1-2026-xml.xml.gz", 9_020, ("benign neoplasm of Zuckerkandl organ", "D35.6")),
+        (
+            "icd10cm-neoplasm-april-1-2026-xml.xml.gz",
+            9_020,
+            ("benign neoplasm of Zuckerkandl organ", "D35.6"),
+        ),
         ("icd10cm-drug-april-1-2026-xml.xml.gz", 40_036, ("adverse effect of Zyprexa", "T43.595")),
     ],
 )

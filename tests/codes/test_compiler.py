@@ -69,7 +69,9 @@ def test_packaged_store_is_found_again(
     assert again.lexicon.version == library.lexicon.version
 
 
-def test_opening_does_not_import_the_package_that_carries_the_release(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
+def test_opening_does_not_import_the_package_that_carries_the_release(
+    small_data: Path, make_editions: Make, tmp_path: Path
+) -> None:
     """Opening finds simple_icd_10_cm without importing it, which would parse ten megabytes."""
     open_library(tmp_path / "cache", make_editions())
     assert "simple_icd_10_cm" not in sys.modules
@@ -79,8 +81,15 @@ def test_two_processes_compile_at_once(small_data: Path, make_editions: Make, tm
     """Of two processes that compile into one directory both get a whole store, and nothing else is left."""
     cache, meeting = tmp_path / "cache", tmp_path / "meeting"
     meeting.mkdir()
-    command = [sys.executable, "-c", COMPILE_TOGETHER, *map(str, (small_data, make_editions(), cache, meeting))]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    command = [
+        sys.executable,
+        "-c",
+        COMPILE_TOGETHER,
+        *map(str, (small_data, make_editions(), cache, meeting)),
+    ]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
     answers = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], answers
     assert answers[0][0] == answers[1][0]
@@ -95,7 +104,9 @@ def test_same_sources_give_the_same_bytes(small_data: Path, make_editions: Make,
     (_, edition) = installed_editions(make_editions())
     first, second = (store_for(edition, tmp_path / name) for name in ("one", "two"))
     assert first.name == second.name
-    assert {p.name: p.read_bytes() for p in first.iterdir()} == {p.name: p.read_bytes() for p in second.iterdir()}
+    assert {p.name: p.read_bytes() for p in first.iterdir()} == {
+        p.name: p.read_bytes() for p in second.iterdir()
+    }
 
 
 @pytest.mark.parametrize("name", ["synonyms.tsv", "abbreviations.tsv", "drugs.tsv", "cpt.tsv"])
@@ -104,7 +115,12 @@ def test_changed_lexicon_file_compiles_anew(
 ) -> None:
     """Any change in a lexicon file makes a new store and a new version; the old store stays."""
     path = small_data / name
-    path.write_text(path.read_text().replace("forearm", "lower arm").replace("stool", "motion").replace("doxy\t", "doxyx\t"))
+    path.write_text(
+        path.read_text()
+        .replace("forearm", "lower arm")
+        .replace("stool", "motion")
+        .replace("doxy\t", "doxyx\t")
+    )
     again = open_library(tmp_path / "cache", make_editions())
     assert again.lexicon.version != small_library.lexicon.version
     assert len(list((tmp_path / "cache").iterdir())) == 2
@@ -123,7 +139,9 @@ def test_changed_release_compiles_anew(
 def test_cache_that_cannot_be_written(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
     """A cache directory that cannot be made is refused with the setting to change."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(CodeBookError, match=r"cache_dir: expected a directory that can be written.*CODER_ASSIST_CACHE_DIR"):
+    with pytest.raises(
+        CodeBookError, match=r"cache_dir: expected a directory that can be written.*CODER_ASSIST_CACHE_DIR"
+    ):
         open_library(tmp_path / "file" / "cache", make_editions())
 
 
@@ -200,7 +218,10 @@ def test_lexicon_directory_that_is_not_there(small_data: Path, make_editions: Ma
         open_library(tmp_path / "cache", make_editions(), tmp_path / "none")
 
 
-@pytest.mark.xfail(strict=True, reason="compiler.py: a user's cpt.tsv cannot restate a packaged code (raw sqlite3.IntegrityError)")
+@pytest.mark.xfail(
+    strict=True,
+    reason="compiler.py: a user's cpt.tsv cannot restate a packaged code (raw sqlite3.IntegrityError)",
+)
 def test_user_procedure_that_is_packaged(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
     """A user's own row for a packaged CPT code replaces it or is refused as a ``LexiconError``."""
     extra = tmp_path / "mine"
@@ -218,12 +239,16 @@ def test_drug_with_an_unknown_code(small_data: Path, make_editions: Make, tmp_pa
     """A drug's condition or status code that the edition has not is refused with file and line."""
     extra = tmp_path / "mine"
     extra.mkdir()
-    (extra / "drugs.tsv").write_text("drug\tgeneric\tconditions\tstatus_code\nzithro\tazithromycin\tA99\tZ79.9\n")
+    (extra / "drugs.tsv").write_text(
+        "drug\tgeneric\tconditions\tstatus_code\nzithro\tazithromycin\tA99\tZ79.9\n"
+    )
     with pytest.raises(LexiconError, match=r"drugs\.tsv:2"):
         open_library(tmp_path / "cache", make_editions(), extra)
 
 
-@pytest.mark.xfail(strict=True, reason="settings.py promises CDC index XML files in lexicon_dir; compiler.py ignores them")
+@pytest.mark.xfail(
+    strict=True, reason="settings.py promises CDC index XML files in lexicon_dir; compiler.py ignores them"
+)
 def test_index_file_in_the_lexicon_directory(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
     """A CDC Index file in the user's lexicon directory adds its terms."""
     extra = tmp_path / "mine"
@@ -240,7 +265,10 @@ def test_index_file_in_the_lexicon_directory(small_data: Path, make_editions: Ma
     [
         ("Cough", ["cough"]),
         ("Essential (primary) hypertension", ["essential primary hypertension", "essential hypertension"]),
-        ("Human immunodeficiency virus [HIV] disease", ["human immunodeficiency virus disease", "hiv disease"]),
+        (
+            "Human immunodeficiency virus [HIV] disease",
+            ["human immunodeficiency virus disease", "hiv disease"],
+        ),
         ("Panic disorder [episodic paroxysmal anxiety]", ["panic disorder", "episodic paroxysmal anxiety"]),
         ("Acute appendicitis NOS", ["acute appendicitis"]),
         ("Headache, not elsewhere classified", ["headache"]),

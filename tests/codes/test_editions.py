@@ -57,7 +57,13 @@ def test_edition_that_covers_the_date(day: date, expected: Edition) -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "nearest"), [(date(2020, 1, 1), FY2026), (date(2026, 10, 5), APRIL), (date(2028, 9, 1), FY2029), (date(2040, 1, 1), FY2029)]
+    ("day", "nearest"),
+    [
+        (date(2020, 1, 1), FY2026),
+        (date(2026, 10, 5), APRIL),
+        (date(2028, 9, 1), FY2029),
+        (date(2040, 1, 1), FY2029),
+    ],
 )
 def test_nearest_edition_comes_with_a_notice(day: date, nearest: Edition) -> None:
     """Where no edition covers the date, the nearest is taken and the notice says which and why."""
@@ -82,7 +88,9 @@ def test_packaged_edition_alone() -> None:
 
 def test_user_edition_stands_beside_the_packaged(make_editions: Make) -> None:
     """A user's edition is read with its files and sorted in by its first day."""
-    directory = make_editions(BASE + 'order = "order.txt"\nindex = ["index.xml"]\n', order_txt="", index_xml="")
+    directory = make_editions(
+        BASE + 'order = "order.txt"\nindex = ["index.xml"]\n', order_txt="", index_xml=""
+    )
     first, second = installed_editions(directory)
     assert first == packaged_edition()
     child = directory / "fy2031"
@@ -107,12 +115,18 @@ def test_user_edition_opens(small_library: Library) -> None:
     assert small_library.edition.name == "FY2031"
     assert small_library.icd.billable_count() == 6
     assert small_library.icd.valid_to == date(2031, 9, 30)
-    assert [note.text for note in small_library.icd.instructions("A00.0")][0] == "other cholera (A00.1, A00.9)"
+    assert [note.text for note in small_library.icd.instructions("A00.0")][
+        0
+    ] == "other cholera (A00.1, A00.9)"
     assert sum(small_library.icd.unparsed_notes().values()) == 2
 
 
 def test_order_file_of_a_user_edition_counts(
-    small_data: Path, make_editions: Make, tmp_path: Path, order_rows: list[tuple[str, int, str]], write_order: Callable[..., Path]
+    small_data: Path,
+    make_editions: Make,
+    tmp_path: Path,
+    order_rows: list[tuple[str, int, str]],
+    write_order: Callable[..., Path],
 ) -> None:
     """The order file that edition.toml names gives the titles."""
     directory = make_editions(BASE + 'order = "order.txt"\n', order_txt=write_order(order_rows).read_text())
@@ -133,7 +147,10 @@ def test_bad_order_file_of_a_user_edition(small_data: Path, make_editions: Make,
     [
         ("name = ", "fy2031: expected a readable edition.toml"),
         (BASE.replace("FY2031", "").replace('""', "3"), "expected name, and dates valid_from <= valid_to"),
-        (BASE.replace("2030-10-01", '"2030-10-01"'), r"\(unquoted\); got name='FY2031', valid_from='2030-10-01'"),
+        (
+            BASE.replace("2030-10-01", '"2030-10-01"'),
+            r"\(unquoted\); got name='FY2031', valid_from='2030-10-01'",
+        ),
         (BASE.replace("2030-10-01", "2032-10-01"), "expected name, and dates valid_from <= valid_to"),
         (BASE.replace("valid_to", "valid_until"), "valid_to=None"),
         (BASE.replace("tabular =", "table ="), "tabular is missing"),
@@ -161,7 +178,11 @@ def test_editions_directory_that_is_not_there(tmp_path: Path) -> None:
         installed_editions(tmp_path / "none")
 
 
-@pytest.mark.xfail(strict=True, raises=(TypeError, UnicodeDecodeError), reason="editions.py: read_edition lets these through raw")
+@pytest.mark.xfail(
+    strict=True,
+    raises=(TypeError, UnicodeDecodeError),
+    reason="editions.py: read_edition lets these through raw",
+)
 @pytest.mark.parametrize(
     "toml",
     [
@@ -176,7 +197,9 @@ def test_bad_edition_file_of_a_rarer_kind(make_editions: Make, toml: str | bytes
         installed_editions(make_editions(toml))
 
 
-@pytest.mark.xfail(strict=True, reason="editions.py: index given as one string is taken apart letter by letter")
+@pytest.mark.xfail(
+    strict=True, reason="editions.py: index given as one string is taken apart letter by letter"
+)
 def test_index_given_as_one_name(make_editions: Make) -> None:
     """One index file may stand without brackets, or is refused by its whole name."""
     directory = make_editions(BASE + 'index = "lost.xml"\n')
@@ -184,7 +207,9 @@ def test_index_given_as_one_name(make_editions: Make) -> None:
         read_edition(directory / "fy2031")
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="editions.py: a name that is no file name breaks the store's path")
+@pytest.mark.xfail(
+    strict=True, raises=OSError, reason="editions.py: a name that is no file name breaks the store's path"
+)
 def test_edition_name_is_a_file_name(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
     """An edition whose name cannot name a directory is refused."""
     with pytest.raises(CodeBookError):

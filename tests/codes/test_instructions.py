@@ -23,9 +23,10 @@ def book(library: Library) -> CodeBook:
 @pytest.fixture(scope="module")
 def notes(book: CodeBook) -> list[Instruction]:
     """Every note of the book, once, where it stands."""
-    names = {entry.code.value for entry in book if len(entry.code.value) < 8}
-    names |= {above for name in names if len(name) == 3 for above in book.ancestors(name)}
-    return [note for name in sorted(names) for note in book.instructions(name, inherited=False)]
+    names = [f"chapter {number}" for number in range(1, 23)]
+    names += [block for chapter in names for block in book.children(chapter)]
+    names += [entry.code.value for entry in book]
+    return [note for name in names for note in book.instructions(name, inherited=False)]
 
 
 def named(book: CodeBook, code: str, kind: InstructionKind) -> dict[str, tuple[CodeRange, ...]]:
@@ -46,7 +47,7 @@ def named(book: CodeBook, code: str, kind: InstructionKind) -> dict[str, tuple[C
         ("a fracture (S52.501A)", [("S52.501A", "S52.501A")]),
         ("neuroendocrine tumors (C7A.-, C7B-)", [("C7A", "C7A"), ("C7B", "C7B")]),
         ("obstetric (O00-O9A)", [("O00", "O9A")]),
-        ("codes from O07 back to O00 (O07-O00)", []),
+        ("a range that runs backwards (O07-O00)", []),
         ("code to identify control using:", []),
         ("7th characters D and S do not apply", []),
         ("Chapter 20, H1N1, CD4 and T4", []),
@@ -124,6 +125,19 @@ def test_chapter_notes_reach_a_leaf(book: CodeBook) -> None:
     assert (note.node, note.ranges) == ("chapter 19", (CodeRange("Z18", "Z18"),))
 
 
+@pytest.mark.xfail(
+    strict=True, reason="tabular.py: a block of blocks (12 of them) is a leaf, its notes reach no code"
+)
+@pytest.mark.parametrize(
+    ("code", "block"),
+    [("T20.00XA", "T20-T32"), ("V43.52XA", "V00-V99"), ("M17.0", "M00-M25"), ("Y63.0", "Y62-Y84")],
+)
+def test_notes_of_a_block_of_blocks_reach_a_leaf(book: CodeBook, code: str, block: str) -> None:
+    """A block that only groups further blocks binds the codes of those blocks."""
+    assert book.instructions(block, inherited=False)
+    assert block in {note.node for note in book.instructions(code)}
+
+
 def test_every_kind_of_note_is_read(notes: list[Instruction]) -> None:
     """The book has notes of every kind there is."""
     assert {note.kind for note in notes} == set(InstructionKind)
@@ -150,7 +164,11 @@ def test_notes_by_kind(book: CodeBook, code: str, kind: InstructionKind, pointed
 def test_a_leading_line_is_repeated(book: CodeBook) -> None:
     """A line that ends in a colon stands before each line that it introduces."""
     texts = [note.text for note in book.instructions("S06", InstructionKind.CODE_ALSO, inherited=False)]
-    assert texts == ["any associated:", "any associated: open wound of head (S01.-)", "any associated: skull fracture (S02.-)"]
+    assert texts == [
+        "any associated:",
+        "any associated: open wound of head (S01.-)",
+        "any associated: skull fracture (S02.-)",
+    ]
 
 
 def test_notes_of_an_unknown_code(book: CodeBook) -> None:

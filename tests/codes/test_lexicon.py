@@ -54,7 +54,11 @@ class SlowLexicon:
             cosines[row] = shared / (self.norm(known) * self.norm(term))
         last = sorted(cosines.values(), reverse=True)[:RESCORED][-1] if len(cosines) > RESCORED else 0.0
         scores = {
-            row: min(1.0, 0.6 * cosine + 0.4 * fuzz.token_sort_ratio(" ".join(asked), " ".join(self.stems_of[row])) / 100)
+            row: min(
+                1.0,
+                0.6 * cosine
+                + 0.4 * fuzz.token_sort_ratio(" ".join(asked), " ".join(self.stems_of[row])) / 100,
+            )
             for row, cosine in cosines.items()
             if cosine >= last - 1e-4
         }
@@ -92,12 +96,16 @@ def test_retrieval_agrees_with_the_reference(lexicon: Lexicon, slow: SlowLexicon
         assert hit.score == pytest.approx(by_term[hit.term], abs=1e-4)
     found = {hit.term for hit in hits}
     for row, score in scores.items():
-        cosine = (score - 0.4 * fuzz.token_sort_ratio(" ".join(asked), " ".join(slow.stems_of[row])) / 100) / 0.6
+        cosine = (
+            score - 0.4 * fuzz.token_sort_ratio(" ".join(asked), " ".join(slow.stems_of[row])) / 100
+        ) / 0.6
         if score > hits[-1].score + 1e-4 and cosine > last + 1e-4:
             assert lexicon.term(row) in found
 
 
-@pytest.mark.parametrize("text", ["heart failure", "pain in the left knee", "acute appendicitis with abscess"])
+@pytest.mark.parametrize(
+    "text", ["heart failure", "pain in the left knee", "acute appendicitis with abscess"]
+)
 def test_scores_fall_within_bounds(lexicon: Lexicon, text: str) -> None:
     """Scores lie in [0, 1], best first, and an exact term has the best."""
     hits = lexicon.retrieve(content_stems(text), limit=50)

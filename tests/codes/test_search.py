@@ -29,7 +29,7 @@ EVERYDAY = [
     ("nose bleed", {"R04.0"}),
     ("flu shot", {"Z23"}),
     ("mini stroke", {"G45.9"}),
-    ("annual physical", {"Z00.00"}),
+    ("annual physical", {"Z00.0", "Z00.00"}),
     ("belly pain", {"R10.9"}),
     ("ingrown toenail", {"L60.0"}),
     ("tennis elbow", {"M77.1", "M77.10"}),
@@ -89,22 +89,27 @@ def test_code_as_typed(library: Library, typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "first"), [("s52501a", "S52.501A"), ("B20", "B20"), ("b20", "B20"), ("t148xxa", "T14.8XXA"), ("27447", "27447")]
+    ("typed", "first"),
+    [("s52501a", "S52.501A"), ("B20", "B20"), ("b20", "B20"), ("t148xxa", "T14.8XXA"), ("27447", "27447")],
 )
 def test_whole_code_comes_first(library: Library, typed: str, first: str) -> None:
     """A whole code, however typed, comes first."""
     assert values(library, typed)[0] == first
 
 
-@pytest.mark.xfail(strict=True, reason="codes/__init__.py: search fills up with words that share a digit with the code")
+@pytest.mark.xfail(
+    strict=True, reason="codes/__init__.py: search fills up with words that share a digit with the code"
+)
 @pytest.mark.parametrize("typed", ["E11.2", "s52.501a", "B20", "Z99.999"])
 def test_typed_code_brings_no_words(library: Library, typed: str) -> None:
     """What is a code's beginning brings only codes that begin so."""
     assert all(value.lower().startswith(typed.lower()) for value in values(library, typed, limit=10))
 
 
-@pytest.mark.xfail(strict=True, reason="book.py: starting_with wants three characters, so one or two find nothing of use")
-@pytest.mark.parametrize("typed", ["E1", "e11"[:2]])
+@pytest.mark.xfail(
+    strict=True, reason="book.py: starting_with wants three characters, so one or two find nothing of use"
+)
+@pytest.mark.parametrize("typed", ["E1", "e1"])
 def test_two_characters_of_a_code(library: Library, typed: str) -> None:
     """Two characters of a code already give the categories that begin so."""
     assert values(library, typed)[0] == "E10"
@@ -142,11 +147,17 @@ def test_search_in_a_system_without_a_book(library: Library) -> None:
     assert library.search("walker", System.HCPCS) == []
 
 
-@pytest.mark.xfail(strict=True, reason="lexicon.py: search takes the best rows of all systems before it looks at the system")
+@pytest.mark.xfail(
+    strict=True, reason="lexicon.py: search takes the best rows of all systems before it looks at the system"
+)
 @pytest.mark.parametrize("text", ["fracture", "pain"])
 def test_search_in_one_system_looks_at_all_of_it(library: Library, text: str) -> None:
     """A system with few terms is not crowded out by one with many."""
-    assert any(text in term.text for term in map(library.lexicon.term, range(len(library.lexicon))) if term.code.system is System.CPT)
+    assert any(
+        text in term.text
+        for term in map(library.lexicon.term, range(len(library.lexicon)))
+        if term.code.system is System.CPT
+    )
     assert library.search(text, System.CPT)
 
 

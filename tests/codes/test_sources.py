@@ -110,7 +110,9 @@ def test_senses_of_an_abbreviation_agree(senses: list[Sense]) -> None:
     by_form: dict[str, list[Sense]] = {}
     for sense in senses:
         by_form.setdefault(sense.abbreviation, []).append(sense)
-    assert [form for form, group in by_form.items() if len(group) > 1 and any(s.sense == "only" for s in group)] == []
+    assert [
+        form for form, group in by_form.items() if len(group) > 1 and any(s.sense == "only" for s in group)
+    ] == []
     assert [form for form, group in by_form.items() if sum(s.sense == "default" for s in group) > 1] == []
     assert [s.abbreviation for s in senses if s.sense == "never" and s.codes] == []
     assert [s.abbreviation for s in senses if s.sense == "only" and not s.codes] == []
@@ -118,7 +120,10 @@ def test_senses_of_an_abbreviation_agree(senses: list[Sense]) -> None:
 
 def test_abbreviations_say_their_system(senses: list[Sense]) -> None:
     """An abbreviation with a code says ICD-10-CM, one without says nothing; each is spelt out."""
-    assert {(row["system"], bool(row["code"])) for row in cells("abbreviations.tsv")} <= {("ICD-10-CM", True), ("", False)}
+    assert {(row["system"], bool(row["code"])) for row in cells("abbreviations.tsv")} <= {
+        ("ICD-10-CM", True),
+        ("", False),
+    }
     assert [s for s in senses if not s.abbreviation.strip() or not s.expansion.strip()] == []
 
 
@@ -126,7 +131,9 @@ def test_drugs_name_codes_of_the_book(drugs: list[Drug], library: Library) -> No
     """A drug's conditions are codes of the book, its status code a billable one of Z79 (long-term use)."""
     assert [(d.name, code) for d in drugs for code in d.conditions if code not in library.icd] == []
     status = {d.status_code for d in drugs} - {""}
-    assert {code for code in status if not code.startswith("Z79.") or not library.icd.entry(code).billable} == set()
+    assert {
+        code for code in status if not code.startswith("Z79.") or not library.icd.entry(code).billable
+    } == set()
 
 
 def test_drugs_stand_once(drugs: list[Drug], library: Library) -> None:
@@ -147,7 +154,11 @@ def test_procedures_are_well_formed(procedures: list[Procedure]) -> None:
 
 def test_procedures_cues_are_lower_case(procedures: list[Procedure]) -> None:
     """Terms and cues are lower case, and no requirement is an empty group."""
-    written = [(p.code, text) for p in procedures for text in (*p.terms, *p.excludes, *(c for g in p.requires for c in g))]
+    written = [
+        (p.code, text)
+        for p in procedures
+        for text in (*p.terms, *p.excludes, *(c for g in p.requires for c in g))
+    ]
     assert [(code, text) for code, text in written if text != text.lower()] == []
     assert [p.code for p in procedures if not all(p.requires)] == []
     assert {row[flag] for row in cells("cpt.tsv") for flag in ("addon", "laterality")} <= {"yes", ""}
@@ -182,11 +193,23 @@ def test_header_must_match(tmp_path: Path, name: str) -> None:
         ("synonyms.tsv", "flu\tICD-10-CM\tJ11.1", "expected 4 tab-separated columns; got 3"),
         ("synonyms.tsv", "", "expected 4 tab-separated columns; got 1"),
         ("synonyms.tsv", "flu\tICD-10-CM\tJ11.1\tslang", "kind must be one of lay, .*; got 'slang'"),
-        ("synonyms.tsv", "Flu\tICD-10-CM\tJ11.1\tlay", "term must be lower case without outer blanks; got 'Flu'"),
+        (
+            "synonyms.tsv",
+            "Flu\tICD-10-CM\tJ11.1\tlay",
+            "term must be lower case without outer blanks; got 'Flu'",
+        ),
         ("synonyms.tsv", " flu\tICD-10-CM\tJ11.1\tlay", "term must be lower case"),
         ("synonyms.tsv", "\tICD-10-CM\tJ11.1\tlay", "term must be lower case"),
-        ("abbreviations.tsv", "QQ\tq\tICD-10-CM\tI10\tsometimes\tany\t", "sense must be one of only, .*; got 'sometimes'"),
-        ("abbreviations.tsv", "QQ\tq\tICD-10-CM\tI10\tonly\tupper\t", "case must be exact or any; got 'upper'"),
+        (
+            "abbreviations.tsv",
+            "QQ\tq\tICD-10-CM\tI10\tsometimes\tany\t",
+            "sense must be one of only, .*; got 'sometimes'",
+        ),
+        (
+            "abbreviations.tsv",
+            "QQ\tq\tICD-10-CM\tI10\tonly\tupper\t",
+            "case must be exact or any; got 'upper'",
+        ),
         ("abbreviations.tsv", "QQ\tq\tICD-10-CM\tI10\tcued\tany\t", "a cued sense needs cues"),
         ("drugs.tsv", "Doxy\tdoxycycline\tA00\t", "drug must be lower case without outer blanks; got 'Doxy'"),
         ("cpt.tsv", "9999\tLabel\tterm\t\t\t\t\t", "expected a five-character code and terms; got '9999'"),
@@ -203,7 +226,11 @@ def test_bad_row(tmp_path: Path, name: str, row: str, message: str) -> None:
     assert caught.value.line == 3
 
 
-@pytest.mark.xfail(strict=True, raises=(ValueError, UnicodeDecodeError), reason="sources.py: these come out raw, without file and line")
+@pytest.mark.xfail(
+    strict=True,
+    raises=(ValueError, UnicodeDecodeError),
+    reason="sources.py: these come out raw, without file and line",
+)
 @pytest.mark.parametrize(
     "row", [b"flu\tICD10\tJ11.1\tlay", "syndrome de ménière\tICD-10-CM\tH81.09\tlay".encode("latin-1")]
 )
@@ -215,7 +242,9 @@ def test_bad_row_of_a_rarer_kind(tmp_path: Path, row: bytes) -> None:
         list(read_synonyms(path))
 
 
-@pytest.mark.xfail(strict=True, reason="sources.py: a spreadsheet's byte order mark is taken for part of the header")
+@pytest.mark.xfail(
+    strict=True, reason="sources.py: a spreadsheet's byte order mark is taken for part of the header"
+)
 def test_byte_order_mark(tmp_path: Path) -> None:
     """A file that a spreadsheet saved as UTF-8 with a byte order mark is read."""
     path = tmp_path / "synonyms.tsv"
@@ -229,14 +258,25 @@ def test_row_of_a_procedure(tmp_path: Path) -> None:
     row = "99999\tLabel\tone term; another\tcast, splint & forearm\topen ,\tarm\tyes\t"
     path.write_text(f"{HEADERS['cpt.tsv']}\n{row}\n")
     assert list(read_procedures(path)) == [
-        Procedure("99999", "Label", ("one term", "another"), (("cast", "splint"), ("forearm",)), ("open",), "arm", True, False)
+        Procedure(
+            "99999",
+            "Label",
+            ("one term", "another"),
+            (("cast", "splint"), ("forearm",)),
+            ("open",),
+            "arm",
+            True,
+            False,
+        )
     ]
 
 
 def test_row_of_an_abbreviation(tmp_path: Path) -> None:
     """Several codes are parted by blanks, cues by commas."""
     path = tmp_path / "abbreviations.tsv"
-    path.write_text(f"{HEADERS['abbreviations.tsv']}\nN/V\tnausea, vomiting\tICD-10-CM\tR11.2 R11.0\tcued\tany\temesis, ate\n")
+    path.write_text(
+        f"{HEADERS['abbreviations.tsv']}\nN/V\tnausea, vomiting\tICD-10-CM\tR11.2 R11.0\tcued\tany\temesis, ate\n"
+    )
     assert list(read_abbreviations(path)) == [
         Sense("N/V", "nausea, vomiting", ("R11.2", "R11.0"), "cued", True, ("emesis", "ate"))
     ]

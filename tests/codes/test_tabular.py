@@ -25,7 +25,14 @@ def test_nodes_of_a_release(tabular: Path) -> None:
         *("chapter 1", "A00-A09", "A00", "A00.0", "A00.9", "B20-B20", "B20"),
         *("chapter 19", "S50-S59", "S52", "S52.9", "S52.9XXA", "S52.9XXS", "S52.1", "S52.101", "S52.101D"),
     ]
-    assert [node.name for node in nodes if node.billable] == ["A00.0", "A00.9", "B20", "S52.9XXA", "S52.9XXS", "S52.101D"]
+    assert [node.name for node in nodes if node.billable] == [
+        "A00.0",
+        "A00.9",
+        "B20",
+        "S52.9XXA",
+        "S52.9XXS",
+        "S52.101D",
+    ]
 
 
 def test_nearer_definition_of_7th_characters_wins(tabular: Path) -> None:
@@ -38,7 +45,9 @@ def test_nearer_definition_of_7th_characters_wins(tabular: Path) -> None:
 def test_notes_stay_where_they_stand(tabular: Path) -> None:
     """Notes and inclusion terms belong to the node that prints them."""
     nodes = by_name(read_tabular(tabular))
-    assert nodes["chapter 1"].notes == [(InstructionKind.USE_ADDITIONAL, "code to identify resistance (Z16.-)")]
+    assert nodes["chapter 1"].notes == [
+        (InstructionKind.USE_ADDITIONAL, "code to identify resistance (Z16.-)")
+    ]
     assert nodes["A00-A09"].notes == [(InstructionKind.EXCLUDES2, "burns (T20-T32)")]
     assert nodes["A00.0"].inclusion_terms == ["Cholera due to the old germ"]
     assert [text for _, text in nodes["A00"].notes] == [
@@ -73,7 +82,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_tabular(tmp_path / "none.xml")
 
 
-@pytest.mark.parametrize(("bare", "written"), [("E119", "E11.9"), ("I10", "I10"), ("S52501A", "S52.501A"), ("", "")])
+@pytest.mark.parametrize(
+    ("bare", "written"), [("E119", "E11.9"), ("I10", "I10"), ("S52501A", "S52.501A"), ("", "")]
+)
 def test_dotted(bare: str, written: str) -> None:
     """The dot stands after the third character."""
     assert dotted(bare) == written
@@ -91,14 +102,18 @@ def test_order_file_overrides_titles_and_flags(
     assert (found["A00"].billable, found["S52"].billable) == (False, True)
 
 
-def test_order_file_may_have_blank_lines(tabular: Path, order_rows: Rows, write_order: Callable[[Rows], Path]) -> None:
+def test_order_file_may_have_blank_lines(
+    tabular: Path, order_rows: Rows, write_order: Callable[[Rows], Path]
+) -> None:
     """Blank lines at the end of an order file do no harm."""
     path = write_order(order_rows)
     path.write_text(path.read_text() + "\n  \n")
     apply_order_file(read_tabular(tabular), path)
 
 
-def test_order_file_with_a_wrong_flag(tabular: Path, order_rows: Rows, write_order: Callable[[Rows], Path]) -> None:
+def test_order_file_with_a_wrong_flag(
+    tabular: Path, order_rows: Rows, write_order: Callable[[Rows], Path]
+) -> None:
     """A flag that is not 0 or 1 is refused with file and line."""
     order_rows[1] = ("A00.0", 2, "Classical cholera")
     with pytest.raises(CodeBookError, match=r"order\.txt:2: expected order number, code, 0 or 1"):
@@ -113,14 +128,18 @@ def test_order_file_with_a_short_line(tabular: Path, tmp_path: Path) -> None:
         apply_order_file(read_tabular(tabular), path)
 
 
-def test_order_file_of_another_release(tabular: Path, order_rows: Rows, write_order: Callable[[Rows], Path]) -> None:
+def test_order_file_of_another_release(
+    tabular: Path, order_rows: Rows, write_order: Callable[[Rows], Path]
+) -> None:
     """A code that the Tabular List does not have is refused."""
     order_rows.append(("Z99.9", 1, "Something new"))
     with pytest.raises(CodeBookError, match=r"order\.txt:9: Z99\.9 is not in the tabular list"):
         apply_order_file(read_tabular(tabular), write_order(order_rows))
 
 
-def test_order_file_that_misses_codes(tabular: Path, order_rows: Rows, write_order: Callable[[Rows], Path]) -> None:
+def test_order_file_that_misses_codes(
+    tabular: Path, order_rows: Rows, write_order: Callable[[Rows], Path]
+) -> None:
     """A billable code of the Tabular List that the order file leaves out is refused."""
     with pytest.raises(CodeBookError, match=r"order\.txt: 2 billable codes .* missing, S52\.9XXS first"):
         apply_order_file(read_tabular(tabular), write_order(order_rows[:-2]))

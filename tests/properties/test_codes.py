@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,7 +117,10 @@ def test_range_covers_what_is_below_its_ends(category: str, tail: str, more: str
 @given(st.lists(st.tuples(DAYS, st.integers(0, 500)), min_size=1, max_size=5), DAYS)
 def test_edition_covers_where_one_does(spans: list[tuple[date, int]], day: date) -> None:
     """A notice comes exactly where no edition covers the date; else the covering one that is newest."""
-    made = [Edition(f"e{i}", first, first + timedelta(length), Path("t")) for i, (first, length) in enumerate(spans)]
+    made = [
+        Edition(f"e{i}", first, first + timedelta(length), Path("t"))
+        for i, (first, length) in enumerate(spans)
+    ]
     shelf = tuple(sorted(made, key=lambda edition: (edition.valid_from, edition.name)))
     chosen, notice = edition_for(shelf, day)
     covering = [edition for edition in shelf if edition.covers(day)]
@@ -129,18 +133,26 @@ def test_edition_covers_where_one_does(spans: list[tuple[date, int]], day: date)
         assert gap[chosen.name] == min(gap.values())
 
 
+@pytest.fixture(scope="module")
+def billable(library: Library) -> list[str]:
+    """The billable codes, but for category QA0, which tests/codes/test_book.py has apart."""
+    return [e.code.value for e in library.icd if e.billable and not e.code.value.startswith("QA0")]
+
+
 @given(st.data())
-def test_a_code_starts_with_itself(library: Library, data: st.DataObject) -> None:
-    """Each code is the first that starts with it, however it is typed, and its header's prefix holds it."""
-    chapter = data.draw(st.integers(1, 22))
-    code = data.draw(st.sampled_from(library.icd.billable_below(f"chapter {chapter}")))
+def test_a_code_starts_with_itself(library: Library, billable: list[str], data: st.DataObject) -> None:
+    """Each code is the first that starts with it, however it is typed."""
+    code = data.draw(st.sampled_from(billable))
     for typed in (code, code.lower(), code.replace(".", ""), f" {code} "):
         assert library.icd.starting_with(typed, 1) == [library.icd.entry(code)]
     assert library.search(code, limit=1) == [library.icd.entry(code)]
 
 
 @settings(max_examples=50)
-@given(ANY_TEXT | NEAR_TEXT | st.sampled_from(["fractur", "pain knee", "diabetis", "S52", "99", "e1"]), st.integers(1, 12))
+@given(
+    ANY_TEXT | NEAR_TEXT | st.sampled_from(["fractur", "pain knee", "diabetis", "S52", "99", "e1"]),
+    st.integers(1, 12),
+)
 def test_search_takes_anything(library: Library, text: str, limit: int) -> None:
     """Whatever is typed, search gives at most ``limit`` entries of the books, none twice."""
     found = library.search(text, limit=limit)

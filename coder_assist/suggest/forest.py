@@ -1,0 +1,76 @@
+"""Boosted trees, evaluated for a handful of rows in about a millisecond.
+
+scikit-learn's ``predict_proba`` is made for many rows; a note has twenty. All conditions of all trees are
+tested at once, and each tree's exit leaf is the leftmost that no failed condition rules out
+(QuickScorer: Lucchese et al., SIGIR 2015). ``predict_proba`` stays the reference, and a test holds the two
+together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+LEAVES = 16
+
+
+class Forest:
+    """The trees of fitted ``HistGradientBoostingClassifier`` estimators (two classes, numbers only).
+
+    ``probabilities(rows)`` is the mean of the estimators' probabilities of class 1. Raises ``ValueError``
+    for a tree with more than 16 leaves or with categorical splits.
+    """
+
+    def __init__(self, estimators: Sequence[Any]) -> None:
+        trees = [(number, tree[0].nodes) for number, e in enumerate(estimators) for tree in e._predictors]
+        self._features = np.zeros((len(trees), LEAVES - 1), dtype=np.intp)
+        self._limits = np.full((len(trees), LEAVES - 1), np.inf)
+        self._masks = np.full((len(trees), LEAVES - 1), 0xFFFF, dtype=np.uint16)
+        self._values = np.zeros((len(trees), LEAVES))
+        self._tree_numbers = np.arange(len(trees))
+        bounds = np.searchsorted([number for number, _ in trees], range(len(estimators)))
+        self._starts = bounds.astype(np.intp)
+        self._baselines = np.array([float(np.ravel(e._baseline_prediction)[0]) for e in estimators])
+        for place, (_, nodes) in enumerate(trees):
+            self._read(place, nodes)
+        # The lowest set bit of each 16-bit pattern: the exit leaf.
+        patterns = np.arange(1 << LEAVES, dtype=np.uint32)
+        lowest = (patterns & (~patterns + 1)).astype(np.float64)
+        lowest[0] = 1
+        self._leaf = np.log2(lowest).astype(np.uint8)
+
+    def _read(self, place: int, nodes: npt.NDArray[np.void]) -> None:
+        condition = 0
+        leaf = 0
+
+        def visit(index: int) -> int:
+            """Number the leaves below a node from left to right, and return them as bits."""
+            nonlocal condition, leaf
+            node = nodes[index]
+            if node["is_leaf"]:
+                if leaf == LEAVES:
+                    raise ValueError(f"expected trees of at most {LEAVES} leaves")
+                self._values[place, leaf] = node["value"]
+                leaf += 1
+                return 1 << (leaf - 1)
+            if node["is_categorical"]:
+                raise ValueError("expected splits on numbers; got a categorical one")
+            mine, condition = condition, condition + 1
+            left = visit(int(node["left"]))
+            self._features[place, mine] = node["feature_idx"]
+            self._limits[place, mine] = node["num_threshold"]
+            self._masks[place, mine] = 0xFFFF & ~left
+            return left | visit(int(node["right"]))
+
+        visit(0)
+
+    def probabilities(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the mean probability of class 1 for each row."""
+        failed = rows[:, self._features] > self._limits
+        reachable = np.bitwise_and.reduce(np.where(failed, self._masks, np.uint16(0xFFFF)), axis=2)
+        values = self._values[self._tree_numbers, self._leaf[reachable]]
+        sums = np.add.reduceat(values, self._starts, axis=1) + self._baselines
+        return np.asarray((1 / (1 + np.exp(-sums))).mean(axis=1))
