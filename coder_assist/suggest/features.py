@@ -97,6 +97,7 @@ FEATURES: dict[str, str] = {
     "diagnoses_listed": "proposals that stand in a diagnosis list (log)",
     "chapter": "the code's chapter, by number of its letter",
     "affirmed_share": "share of mentions that hold for the patient now",
+    "alternative_rank": "place among the alternatives of a better proposal on the same words, 0 if proposed itself",
     "drug_support": "1 if a drug of the notes usually treats the condition",
     "seen_code": "how often the code was right when proposed, shrunk (log odds)",
     "seen_category": "how often codes of its category were right when proposed, shrunk (log odds)",
@@ -123,6 +124,7 @@ class Proposal:
     requirement: float = 0.0
     excluded: bool = False
     list_place: int = 99
+    alternative_rank: int = 0
 
     @property
     def category(self) -> str:
@@ -194,6 +196,7 @@ def _fit(proposal: Proposal) -> tuple[float, ...]:
     """Return how well a proposal fits, for comparing rivals: larger is better."""
     section, words = _strength(proposal)
     return (
+        -float(proposal.alternative_rank > 0),
         -float(proposal.excluded),
         proposal.requirement,
         -float(bool(proposal.displaced_by)),
@@ -256,6 +259,7 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 **rivalry,
                 **(context.experience.features(proposal) if context.experience else {}),
                 "chapter": float(ord(proposal.code.value[0])),
+                "alternative_rank": float(proposal.alternative_rank),
                 "requirement": proposal.requirement,
                 "excluded": float(proposal.excluded),
                 "list_place": math.log1p(proposal.list_place),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from coder_assist.codes import Library, Term
 from coder_assist.codes.compiler import SOURCES
 from coder_assist.codes.terms import content_stems, words
 from coder_assist.suggest.combinations import Combiner
-from coder_assist.suggest.features import SECTION_GROUPS, Proposal, section_group
+from coder_assist.suggest.features import SECTION_GROUPS, Proposal, affirmed, section_group
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.types import (
     Candidate,
@@ -25,6 +26,7 @@ from coder_assist.types import (
 )
 
 RETRIEVED = 3
+COMPETING = 3
 WEAKEST_RETRIEVAL = 0.45
 _MATCH_SCORE = {"exact": 1.0, "measurement": 1.0, "abbreviation": 0.95, "mended": 0.85, "shared": 0.85}
 _LISTS = (
@@ -95,8 +97,28 @@ class Proposer:
                         position,
                     )
         self._combiner.extend(proposals)
+        self._add_alternatives(proposals)
         self._weigh_procedures(proposals.values(), documents)
         return list(proposals.values()), frozenset(drugs)
+
+    def _add_alternatives(self, proposals: dict[Code, Proposal]) -> None:
+        """Let the nearest alternatives of each proposal compete with it, on the same words."""
+        for proposal in list(proposals.values()):
+            known = [c for c in proposal.candidates if affirmed(c) and c.source != "retrieval"]
+            for place, value in enumerate(proposal.alternatives[:COMPETING] if known else (), 1):
+                code = Code(System.ICD10CM, value)
+                if code in proposals:
+                    continue
+                rival = self._make(code)
+                if rival is None:
+                    continue
+                rival.candidates = [
+                    replace(c, code=code, source="alternative", score=c.score * 0.5) for c in known
+                ]
+                rival.position, rival.list_place = proposal.position, proposal.list_place
+                rival.alternatives = [proposal.code.value, *(a for a in proposal.alternatives if a != value)]
+                rival.alternative_rank = place
+                proposals[code] = rival
 
     def _weigh_procedures(self, proposals: Iterable[Proposal], documents: Sequence[Document]) -> None:
         """Look in the notes for the cues that set a procedure apart from its family."""
@@ -236,6 +258,23 @@ _SIDE = re.compile(
 )
 
 
+_LEVELS = re.compile(r"\b([CTL])(\d{1,2})\s*(?:-|/|to|and)\s*([CTLS]?)(\d{1,2})\b", re.IGNORECASE)
+_REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar"}
+
+
+def spine_levels(text: str) -> frozenset[str]:
+    """Return the words that code titles use for the spinal levels of a text.
+
+    >>> sorted(spine_levels("HNP at C5-6 and L5-S1"))
+    ['c5', 'c6', 'cervical', 'l5', 'lumbosacral', 's1']
+    """
+    found: set[str] = set()
+    for first, number, second, other in _LEVELS.findall(text.lower()):
+        second = second or first
+        found |= {f"{first}{number}", f"{second}{other}", "lumbosacral" if second == "s" else _REGIONS[first]}
+    return frozenset(found)
+
+
 def _only_side(text: str) -> str | None:
     """Return the one side that a note speaks of at least twice, if it never names the other."""
     found = Counter(match[1].lower() for match in _SIDE.finditer(text))
@@ -276,7 +315,8 @@ class _Surroundings:
         found = self._sentences.get(mention.sentence)
         if found is None:
             sentence = self._document.sentences[mention.sentence]
-            found = frozenset(content_stems(sentence.slice(self._document.note.text)))
+            text = sentence.slice(self._document.note.text)
+            found = frozenset(content_stems(text)) | spine_levels(text)
             self._sentences[mention.sentence] = found
         return found
 

@@ -57,6 +57,7 @@ WEIGHTS: dict[str, float] = {
     "prior_category": 0.05,
     "stronger_sibling": -1.3,
     "drug_support": 0.5,
+    "alternative_rank": -1.5,
     "displaced": -2.0,
     "combination": 0.5,
     "from_drug": -0.8,

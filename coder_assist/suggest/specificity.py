@@ -18,6 +18,7 @@ _SIDES = frozenset({"left", "right", "bilateral"})
 _TRIMESTERS = frozenset({"first", "second", "third"})
 _ORDINARY = frozenset("with without other specified not elsewhere classified type initial encounter".split())
 MOST_ALTERNATIVES = 9
+CLEARLY_NAMED = 1.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,9 @@ class SpecificityWalk:
         # What the parent already says is known; the child adds the rest.
         known = shared | (set(content_stems(self._book.title(value))) if len(children) > 1 else set())
         facets = []
+        # A lone "left" among the children (left ventricular failure) is a word like others, not a side to choose.
+        all_sides = frozenset[str]().union(*(_sides(own - known) for own in stems.values()))
+        sided = {"left", "right"} <= all_sides
         vague = {child: title.count("unspecified") for child, title in titles.items()}
         least = min(vague.values(), default=0)
         for child in children:
@@ -79,9 +83,15 @@ class SpecificityWalk:
             facets.append(
                 Facet(
                     child,
-                    _sides(own) if "trimester" not in title else frozenset(),
+                    _sides(own) if sided and "trimester" not in title else frozenset(),
                     next(iter(own & _TRIMESTERS), "") if "trimester" in title else "",
-                    frozenset(own - _SIDES - _TRIMESTERS - _ORDINARY - {"trimester", "unilateral"}),
+                    frozenset(
+                        own
+                        - (_SIDES if sided else frozenset())
+                        - _TRIMESTERS
+                        - _ORDINARY
+                        - {"trimester", "unilateral"}
+                    ),
                     unspecified,
                     title.startswith("other ") or ", other" in title or "other specified" in title,
                     "without" in raw or "not intractable" in title,
@@ -124,7 +134,7 @@ class SpecificityWalk:
         """
         assumed: list[str] = []
         alternatives: list[str] = []
-        node = self.lift(value)
+        node = self._refine(self.lift(value), near, attributes)
         if attributes.get("laterality") == "bilateral" and "unilateral" in self._book.title(node).lower():
             node = self._book.entry(node).parent or node
         while not self._book.entry(node).billable:
@@ -141,6 +151,20 @@ class SpecificityWalk:
         return Resolution(
             node, tuple(assumed), self._billable_alternatives(node, alternatives, near, around, attributes)
         )
+
+    def _refine(self, value: str, near: Collection[str], attributes: Mapping[str, str]) -> str:
+        """Return the sibling that the words around a mention name, where a term says no more than "unspecified".
+
+        "Smokes two packs of cigarettes" is nicotine dependence; "cigarettes" makes it F17.21 instead of F17.20.
+        """
+        entry = self._book.entry(value)
+        node = value
+        while entry.parent is not None and len(node) > 4 and "unspecified" in entry.title.lower():
+            score, best, _ = self._rank(entry.parent, near, (), attributes)[0]
+            if best != node and score >= CLEARLY_NAMED:
+                return best
+            node, entry = entry.parent, self._book.entry(entry.parent)
+        return value
 
     def _billable_alternatives(
         self,

@@ -27,6 +27,8 @@ def find_senses(note: NoteWords, sections: list[Section], lexicon: Lexicon) -> d
     for place, word in enumerate(note.words):
         written = note.text[word.start : word.end]
         senses = lexicon.senses.get(written)
+        if senses is None and len(written) > 3 and written[:-1].isupper() and written[-1] == "s":
+            senses = lexicon.senses.get(written[:-1])  # "CVAs"
         if senses is None:
             if not _compound(note, place):
                 continue

@@ -84,8 +84,8 @@ _WHOSE = "|the|his|her|their|patient's|a|an|a maternal|a paternal|both|one|two|t
 _HE = "he|she|patient|the patient"
 _TELLS = (
     "reports|reported|report|states|stated|state|says|said|notes|noted|noticed|describes|described|thinks|feels|felt|"
-    "believes|brought|brings|has stated|has reported|has noted|has noticed|called|gives|gave|found|saw|witnessed|observed|provides|provided|is concerned|was concerned|"
-    "is worried|are concerned|is present|was present|are present"
+    "believes|brought|brings|has stated|has reported|has noted|has noticed|called|gives|gave|found|saw|witnessed|observed|"
+    "provides|provided|is concerned|was concerned|is worried|are concerned|is present|was present|are present"
 )
 
 CUES: list[Cue] = [
@@ -105,7 +105,7 @@ CUES: list[Cue] = [
     *_cues(Effect.NEGATED, _each("have|has|had|did|could|not", "not seen|not found|not noted|not identified|seen any|found any")),
     *_cues(
         Effect.NEGATED,
-        _each("no evidence|no indication|no suggestion|not felt|not believe|not think|not feel", "that|", f"{_HE}", "has"),
+        _each("no evidence|no indication|no suggestion|not felt|not believe|not think|not feel", "that|", _HE, "has"),
     ),
     *_cues(Effect.NEGATED, "absent", limit=3),
     *_cues(Effect.NEGATED, _each(f"{_BLOOD}|{_KIN}|family|caregiver", "denies|deny|denied")),
@@ -276,97 +276,24 @@ CUES: list[Cue] = [
 # Guideline IV.I: chronic diseases treated on an ongoing basis are coded at every visit.
 _LASTING = tuple(
     frozenset(map(stem, phrase.split()))
-    for phrase in [
-        "diabetes",
-        "diabetic",
-        "hypertension",
-        "htn",
-        "hypertensive",
-        "copd",
-        "obstructive pulmonary",
-        "emphysema",
-        "asthma",
-        "heart failure",
-        "chf",
-        "chronic",
-        "ckd",
-        "esrd",
-        "atrial fibrillation",
-        "coronary artery disease",
-        "cad",
-        "cardiomyopathy",
-        "peripheral vascular",
-        "hyperlipidemia",
-        "dyslipidemia",
-        "hypercholesterolemia",
-        "hypothyroidism",
-        "osteoarthritis",
-        "arthritis",
-        "rheumatoid",
-        "gerd",
-        "reflux",
-        "parkinson's",
-        "parkinson",
-        "alzheimer's",
-        "alzheimer",
-        "dementia",
-        "epilepsy",
-        "seizure disorder",
-        "multiple sclerosis",
-        "schizophrenia",
-        "schizoaffective",
-        "bipolar",
-        "lupus",
-        "psoriasis",
-        "gout",
-        "glaucoma",
-        "cirrhosis",
-        "osteoporosis",
-        "hiv",
-        "obesity",
-        "sickle cell",
-        "cystic fibrosis",
-        "neuropathy",
-        "retinopathy",
-        "fibromyalgia",
-        "crohn's",
-        "ulcerative colitis",
-        "sleep apnea",
-        "migraine",
-        "cerebral palsy",
-        "autism",
-        "down syndrome",
-        "hemophilia",
-        "sarcoidosis",
-        "macular degeneration",
-        "degenerative",
-        "allergic rhinitis",
-        "prostatic hyperplasia",
-        "bph",
-        "quadriplegia",
-        "paraplegia",
-    ]
+    for phrase in _each(
+        "diabetes|diabetic|hypertension|htn|hypertensive|copd|obstructive pulmonary|emphysema|asthma|heart failure|chf|"
+        "chronic|ckd|esrd|atrial fibrillation|coronary artery disease|cad|cardiomyopathy|peripheral vascular|"
+        "hyperlipidemia|dyslipidemia|hypercholesterolemia|hypothyroidism|osteoarthritis|arthritis|rheumatoid|gerd|reflux|"
+        "parkinson's|parkinson|alzheimer's|alzheimer|dementia|epilepsy|seizure disorder|multiple sclerosis|schizophrenia|"
+        "schizoaffective|bipolar|lupus|psoriasis|gout|glaucoma|cirrhosis|osteoporosis|hiv|obesity|sickle cell|"
+        "cystic fibrosis|neuropathy|retinopathy|fibromyalgia|crohn's|ulcerative colitis|sleep apnea|migraine|"
+        "cerebral palsy|autism|down syndrome|hemophilia|sarcoidosis|macular degeneration|degenerative|"
+        "allergic rhinitis|prostatic hyperplasia|bph|quadriplegia|paraplegia"
+    )
 )
 _PASSING = frozenset({"gestational"})
 
 # Cues that answer an item that stands before them: "Cough: no", "Pancreatitis, possible."
 _ANSWERS = frozenset(
-    [
-        "no",
-        "none",
-        "denies",
-        "denied",
-        "absent",
-        "negative",
-        "possible",
-        "probable",
-        "likely",
-        "suspected",
-        "questionable",
-        "rule out",
-        "r/o",
-        "presumed",
-    ]
+    _each(
+        "no|none|denies|denied|absent|negative|possible|probable|likely|suspected|questionable|rule out|r/o|presumed"
+    )
 )
 _SIGN = re.compile(r"\((?P<sign>[+-])\)|(?<![\w?])(?P<ask>\?)(?=\s?[A-Za-z])|(?P<asked>\?)\s*$")
 _MINUS_BEFORE = Cue("(-)", Effect.NEGATED, True, False, 12)
@@ -376,38 +303,10 @@ _ASK = Cue("?", Effect.UNCERTAIN, True, False, 3)
 _ASKED = Cue("?", Effect.UNCERTAIN, False, True, 4)
 
 _MONTHS = frozenset(
-    [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sept",
-        "sep",
-        "oct",
-        "nov",
-        "dec",
-        "spring",
-        "summer",
-        "fall",
-        "winter",
-        "early",
-        "late",
-    ]
+    _each(
+        "january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|"
+        "aug|sept|sep|oct|nov|dec|spring|summer|fall|winter|early|late"
+    )
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _THEN = Cue("in that year", Effect.HISTORICAL, True, False, 6)
@@ -441,8 +340,6 @@ _SECTION_DEFAULT = {
     SectionKind.HISTORY_SURGICAL: Effect.HISTORICAL,
     SectionKind.INSTRUCTIONS: Effect.HYPOTHETICAL,
 }
-
-
 # Where an operation is told, what was planned has been done.
 _DONE = frozenset(
     {SectionKind.PROCEDURE_BODY, SectionKind.INDICATION, SectionKind.COURSE, SectionKind.PROCEDURE}
@@ -484,14 +381,14 @@ def _answer(hit: CueHit, note: NoteWords, first: int, last: int) -> CueHit:
     if cue.phrase not in _ANSWERS or hit.first == first or cue.effect in _SILENT:
         return hit
     before = note.between(hit.first - 1)
-    closes = hit.last == last or note.between(hit.last - 1).lstrip()[:1] in tuple(",;.)")
+    closes = hit.last == last or note.between(hit.last - 1).lstrip()[:1] in (*",;.)",)
     if closes and (re.search(r"[:(=]|\s[-–]\s", before) or (hit.last == last and "," in before)):
         return CueHit(hit.first, hit.last, Cue(cue.phrase, cue.effect, False, True, 10))
     return hit
 
 
 def _year(raws: list[str], at: int, first: int) -> list[CueHit]:
-    """Return the cues for a year: "in 1998", "in October of 2004"; to what follows only where it opens the sentence."""
+    """Return the cue of a year: "in 1998", "in October of 2004"; to what follows only where it opens the sentence."""
     back = at - 1
     while back > 0 and (
         raws[back] in _MONTHS or raws[back] in ("of", "the") or (raws[back].isdigit() and len(raws[back]) < 3)
@@ -499,15 +396,13 @@ def _year(raws: list[str], at: int, first: int) -> list[CueHit]:
         back -= 1
     if raws[back] != "in":
         return []
-    cues = [_THEN] if back == 0 else [_IN_YEAR]
-    return [CueHit(first + back, first + at + 1, cue) for cue in cues]
+    return [CueHit(first + back, first + at + 1, _THEN if back == 0 else _IN_YEAR)]
 
 
 def _signs(note: NoteWords, first: int, last: int) -> Iterator[CueHit]:
-    start = note.words[first].start
-    end = note.sentences[note.sentence_of[first]].end
-    start = note.sentences[note.sentence_of[first]].start
-    text = note.text[start:end]
+    """Yield the cues written as signs: "(-) fever", "fever (-)", "?pneumonia", "pneumonia?"."""
+    sentence = note.sentences[note.sentence_of[first]]
+    start, text = sentence.start, sentence.slice(note.text)
     if "?" not in text and "(-)" not in text and "(+)" not in text:
         return
     for match in _SIGN.finditer(text):
@@ -519,7 +414,7 @@ def _signs(note: NoteWords, first: int, last: int) -> Iterator[CueHit]:
             yield CueHit(
                 place,
                 place,
-                _MINUS_AFTER if place > first and after in tuple(",;.") + ("",) else _MINUS_BEFORE,
+                _MINUS_AFTER if place > first and after in (*",;.", "") else _MINUS_BEFORE,
             )
         else:
             yield CueHit(place, place, _ASK if match["ask"] else _ASKED)
@@ -529,7 +424,6 @@ def assert_mention(
     hits: Sequence[CueHit], note: NoteWords, places: Sequence[int], section: SectionKind
 ) -> Assertion:
     """Return the assertion of a mention from the cues of its sentence and its section's default."""
-    first, last = places[0], places[-1]
     own = {hit.cue.effect for hit in hits if hit.first in places and hit.first < hit.last}
     found: dict[Effect, CueHit | None] = {}
     for number, hit in enumerate(hits):

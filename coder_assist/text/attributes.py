@@ -23,8 +23,8 @@ _PAIRED = frozenset(
 )
 
 _SUBSEQUENT = re.compile(
-    r"\b(?:routine healing|cast removal|suture removal|removal of sutures|hardware removal|weeks? (?:out|after|post|status)|"
-    r"months? (?:out|after|post)|follow(?:ing|s)?[- ]?up (?:of|for|visit)|healing well|healed)\b",
+    r"\b(?:routine healing|cast (?:removal|was removed)|(?:suture|staple|hardware) removal|removal of (?:sutures|staples|hardware)|"
+    r"aftercare|healing well|has healed|(?:weeks|months) (?:out|post|status post|after) (?:from )?(?:his|her|the|surgery|injury|orif))\b",
     re.IGNORECASE,
 )
 

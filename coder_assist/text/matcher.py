@@ -104,7 +104,28 @@ class NoteWords:
 
 
 _BREAK = re.compile(r"[.:;()\[\]?!]|\s-\s|--|,.*,")
+_JOINT = re.compile(r"\b(?:and|or|with)\b|[/,&]")
 LONGEST_WINDOW = 8
+
+_LEVEL = re.compile(r"c[1-7]|t(?:[1-9]|1[0-2])|l[1-5]|s1")
+_REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar", "s": "sacral"}
+
+
+def spine_region(note: NoteWords, place: int) -> str | None:
+    """Return the region of a spinal level ("C5-6" is cervical, "L5-S1" lumbosacral), ``None`` for another word.
+
+    A thoracic level counts only next to a second one: "T1" and "T2" are also MRI weightings and tumour stages.
+    """
+    raw = note.words[place].raw
+    if not _LEVEL.fullmatch(raw):
+        return None
+    following = note.words[place + 1].raw if place + 1 < len(note.words) else ""
+    paired = note.text[note.words[place].end : note.words[place].end + 1] in ("-", "/")
+    if raw == "l5" and following == "s1":
+        return "lumbosacral"
+    if raw[0] in "ts" and not paired:
+        return None
+    return _REGIONS[raw[0]]
 
 
 class TermMatcher:
@@ -138,16 +159,17 @@ class TermMatcher:
         plain = [word_hash(note.words[i].stem) for i in content]
         bare = [i for i in content if note.words[i].raw not in MODIFIERS]
         mended: dict[int, int] = {}
-        fuzzy: set[int] = set()
         for i in content:
             sense = senses.get(i)
-            if sense is not None and sense.codes:
+            region = spine_region(note, i)
+            if region is not None:
+                mended[i] = word_hash(region)
+            elif sense is not None and sense.codes:
                 mended[i] = key(sense.expansion)
             elif not self._lexicon.knows(note.words[i].stem):
                 nearest = self._lexicon.closest_word(note.words[i].stem)
                 if nearest is not None:
                     mended[i] = word_hash(nearest)
-                    fuzzy.add(i)
         numbers = dict(zip(content, plain, strict=True))
         views = [(content, plain, "exact")]
         if len(bare) < len(content):
@@ -182,9 +204,20 @@ class TermMatcher:
                     for place in window
                 ):
                     continue
+                if self._joins(note, window) and not self._is_joint_term(int(keys[start])):
+                    continue
                 comma = "," in note.text[note.words[window[0]].end : note.words[window[-1]].start]
                 found.append(Match(window, (int(keys[start]) & KEY_MASK,), source, length, comma))
         return found
+
+    @staticmethod
+    def _joins(note: NoteWords, window: tuple[int, ...]) -> bool:
+        """Say whether an "and" or "or" stands between the words of a window."""
+        return any(note.words[place].stem in ("and", "or") for place in range(window[0] + 1, window[-1]))
+
+    def _is_joint_term(self, term_key: int) -> bool:
+        """Say whether a term joins things itself: "depression and anxiety" is not "anxiety depression"."""
+        return any(_JOINT.search(term.text) for term in self._lexicon.terms_of(term_key))
 
     @staticmethod
     def _runs(note: NoteWords, places: list[int]) -> npt.NDArray[np.int64]:

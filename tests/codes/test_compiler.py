@@ -214,7 +214,7 @@ def test_user_abbreviation_for_an_unknown_code(small_data: Path, make_editions: 
 
 def test_lexicon_directory_that_is_not_there(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
     """A lexicon directory that is not there is refused."""
-    with pytest.raises(LexiconError, match="expected a directory with synonyms.tsv"):
+    with pytest.raises(LexiconError, match=r"expected a directory with synonyms\.tsv"):
         open_library(tmp_path / "cache", make_editions(), tmp_path / "none")
 
 

@@ -115,9 +115,7 @@ def test_user_edition_opens(small_library: Library) -> None:
     assert small_library.edition.name == "FY2031"
     assert small_library.icd.billable_count() == 6
     assert small_library.icd.valid_to == date(2031, 9, 30)
-    assert [note.text for note in small_library.icd.instructions("A00.0")][
-        0
-    ] == "other cholera (A00.1, A00.9)"
+    assert small_library.icd.instructions("A00.0")[0].text == "other cholera (A00.1, A00.9)"
     assert sum(small_library.icd.unparsed_notes().values()) == 2
 
 

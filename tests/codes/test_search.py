@@ -106,9 +106,6 @@ def test_typed_code_brings_no_words(library: Library, typed: str) -> None:
     assert all(value.lower().startswith(typed.lower()) for value in values(library, typed, limit=10))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="book.py: starting_with wants three characters, so one or two find nothing of use"
-)
 @pytest.mark.parametrize("typed", ["E1", "e1"])
 def test_two_characters_of_a_code(library: Library, typed: str) -> None:
     """Two characters of a code already give the categories that begin so."""

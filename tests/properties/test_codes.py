@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -13,18 +14,18 @@ from coder_assist.codes import CodeRange, Edition, Library, edition_for
 from coder_assist.codes.instructions import parse_ranges
 from coder_assist.codes.terms import KEY_MASK, STOPWORDS, content_stems, fold, key, words
 
-settings.register_profile("codes", deadline=None, max_examples=100)
-settings.load_profile("codes")
+relaxed = settings(deadline=None, max_examples=100)
 
 ANY_TEXT = st.text()
 NEAR_TEXT = st.text(alphabet="abehxstopwof ofdue'’é/-.,12 ÉİSß\n\U0001f600")
 ASCII_TEXT = st.text(alphabet=st.characters(max_codepoint=127))
 PLAIN_WORDS = st.lists(st.from_regex(r"[a-z]{3,9}", fullmatch=True), max_size=8)
-CATEGORY = st.from_regex(r"[A-Z][0-9][0-9A-Z]", fullmatch=True)
+CATEGORY = st.from_regex(r"[A-Z]([0-9][0-9A-Z]|A[0-9])", fullmatch=True)
 TAIL = st.from_regex(r"(\.[0-9A-Z]{1,4})?", fullmatch=True)
 DAYS = st.dates(date(2015, 10, 1), date(2040, 1, 1))
 
 
+@relaxed
 @given(ANY_TEXT | NEAR_TEXT)
 def test_fold_keeps_every_place(text: str) -> None:
     """Folding keeps the number and the places of the code points, and is done once."""
@@ -33,6 +34,7 @@ def test_fold_keeps_every_place(text: str) -> None:
     assert folded == "".join(map(fold, text)) == fold(folded)
 
 
+@relaxed
 @given(ANY_TEXT | NEAR_TEXT)
 def test_words_slice_back(text: str) -> None:
     """Words stand in order, do not overlap, and slice back to their letters."""
@@ -44,38 +46,44 @@ def test_words_slice_back(text: str) -> None:
         end = word.end
 
 
+@relaxed
 @given(PLAIN_WORDS, st.randoms())
-def test_key_does_not_depend_on_order(terms: list[str], random: object) -> None:
+def test_key_does_not_depend_on_order(terms: list[str], random: Random) -> None:
     """The words of a term may stand in any order."""
     shuffled = list(terms)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert key(", ".join(terms)) == key(", ".join(shuffled))
 
 
+@relaxed
 @given(ASCII_TEXT)
 def test_key_does_not_depend_on_case(text: str) -> None:
     """Capitals make no other term."""
     assert key(text.upper()) == key(text.lower()) == key(text)
 
 
+@relaxed
 @given(ANY_TEXT | NEAR_TEXT)
 def test_key_does_not_depend_on_folding(text: str) -> None:
     """Accents and typographic apostrophes make no other term."""
     assert key(fold(text)) == key(text)
 
 
+@relaxed
 @given(PLAIN_WORDS, st.sampled_from(sorted(STOPWORDS)))
 def test_stop_words_do_not_count(terms: list[str], stopword: str) -> None:
     """A stop word more makes no other term."""
     assert key(", ".join([*terms, stopword])) == key(", ".join(terms))
 
 
+@relaxed
 @given(ANY_TEXT | NEAR_TEXT, ANY_TEXT | NEAR_TEXT)
 def test_keys_add_up(one: str, other: str) -> None:
     """The key of two phrases is the sum of theirs: how shared words are matched across gaps."""
     assert key(f"{one}, {other}") == (key(one) + key(other)) & KEY_MASK
 
 
+@relaxed
 @given(ANY_TEXT)
 def test_key_is_a_64_bit_number(text: str) -> None:
     """A key fits 64 bits, and is 0 exactly where no word counts."""
@@ -83,6 +91,7 @@ def test_key_is_a_64_bit_number(text: str) -> None:
     assert (key(text) == 0) == (not content_stems(text))
 
 
+@relaxed
 @given(ANY_TEXT | st.text(alphabet="ABO0123456789.-() ,XtoE"))
 def test_ranges_of_any_text_are_in_order(text: str) -> None:
     """Whatever a note says, its ranges run upwards and are codes without a dash."""
@@ -91,6 +100,7 @@ def test_ranges_of_any_text_are_in_order(text: str) -> None:
         assert not {"-", " "} & set(part.first + part.last)
 
 
+@relaxed
 @given(st.lists(st.tuples(CATEGORY, TAIL, st.sampled_from(["", "-", ".-"])), max_size=6))
 def test_listed_codes_are_read_in_order(parts: list[tuple[str, str, str]]) -> None:
     """Each code of a list is read, with or without the dash that stands for what is below."""
@@ -101,12 +111,14 @@ def test_listed_codes_are_read_in_order(parts: list[tuple[str, str, str]]) -> No
     assert parse_ranges(f"see ({', '.join(written)})") == expected
 
 
+@relaxed
 @given(CATEGORY, CATEGORY, CATEGORY, TAIL)
 def test_range_of_categories(first: str, last: str, category: str, tail: str) -> None:
     """A range of categories covers a code exactly when its category lies between the ends."""
     assert CodeRange(first, last).covers(category + tail) is (first <= category <= last)
 
 
+@relaxed
 @given(CATEGORY, TAIL, st.from_regex(r"[0-9A-Z]{0,3}", fullmatch=True))
 def test_range_covers_what_is_below_its_ends(category: str, tail: str, more: str) -> None:
     """A range of one code covers it and all that is below it."""
@@ -114,6 +126,7 @@ def test_range_covers_what_is_below_its_ends(category: str, tail: str, more: str
     assert CodeRange(code, code).covers(code + (f".{more}" if more and not tail else more))
 
 
+@relaxed
 @given(st.lists(st.tuples(DAYS, st.integers(0, 500)), min_size=1, max_size=5), DAYS)
 def test_edition_covers_where_one_does(spans: list[tuple[date, int]], day: date) -> None:
     """A notice comes exactly where no edition covers the date; else the covering one that is newest."""
@@ -135,10 +148,10 @@ def test_edition_covers_where_one_does(spans: list[tuple[date, int]], day: date)
 
 @pytest.fixture(scope="module")
 def billable(library: Library) -> list[str]:
-    """The billable codes, but for category QA0, which tests/codes/test_book.py has apart."""
-    return [e.code.value for e in library.icd if e.billable and not e.code.value.startswith("QA0")]
+    return [entry.code.value for entry in library.icd if entry.billable]
 
 
+@relaxed
 @given(st.data())
 def test_a_code_starts_with_itself(library: Library, billable: list[str], data: st.DataObject) -> None:
     """Each code is the first that starts with it, however it is typed."""
@@ -148,7 +161,7 @@ def test_a_code_starts_with_itself(library: Library, billable: list[str], data: 
     assert library.search(code, limit=1) == [library.icd.entry(code)]
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(
     ANY_TEXT | NEAR_TEXT | st.sampled_from(["fractur", "pain knee", "diabetis", "S52", "99", "e1"]),
     st.integers(1, 12),
