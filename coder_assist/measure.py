@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 Line = Mapping[str, Any]
@@ -21,6 +22,15 @@ ALTERNATIVES = 9
 LEAST_SCORE = 0.05
 BINS = 10
 RECALL_AT = (5, 10, 20)
+
+
+class Part(StrEnum):
+    """What a breakdown goes by."""
+
+    CHAPTER = "chapter"
+    SECTION = "section"
+    SETTING = "setting"
+    SPECIALTY = "specialty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +253,52 @@ def reliability(points: Sequence[tuple[float, float]], bins: int = BINS) -> list
                 ReliabilityBin(count, sum(p for p, _ in part) / count, sum(y for _, y in part) / count)
             )
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """What preselecting from a probability of ``cut`` on would give: so many selected, so many right."""
+
+    cut: float
+    selected: int
+    hits: int
+
+    @property
+    def precision(self) -> float | None:
+        """The share of the selected that is right; ``None`` if none is selected."""
+        return _ratio(self.hits, self.selected)
+
+
+def precision_curve(points: Sequence[tuple[float, float]], steps: int = 100) -> list[CurvePoint]:
+    """Return what each cut would give over ``(probability, 0 or 1)`` points, lowest cut first.
+
+    Cuts are the multiples of 1 / ``steps`` from ``LEAST_SCORE`` on up to, not including, 1.
+
+    >>> [(p.selected, p.hits) for p in precision_curve([(0.2, 0), (0.6, 1), (0.9, 1)], steps=4)]
+    [(2, 2), (2, 2), (1, 1)]
+    """
+    ordered = sorted(points, reverse=True)
+    curve = []
+    taken = hits = 0
+    for step in range(steps - 1, 0, -1):
+        cut = step / steps
+        if cut < LEAST_SCORE:
+            break
+        while taken < len(ordered) and ordered[taken][0] >= cut:
+            hits += int(ordered[taken][1])
+            taken += 1
+        curve.append(CurvePoint(cut, taken, hits))
+    return curve[::-1]
+
+
+def cut_for(curve: Sequence[CurvePoint], target: float) -> CurvePoint | None:
+    """Return the lowest cut whose precision is at least ``target``, which keeps the most codes.
+
+    ``None`` if no cut reaches it. Raises ``ValueError`` unless 0 < target <= 1.
+    """
+    if not 0 < target <= 1:
+        raise ValueError(f"target must be above 0 and at most 1; got {target}")
+    return next((p for p in curve if p.selected and p.hits >= target * p.selected), None)
 
 
 def wilson(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:

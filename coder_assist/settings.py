@@ -31,6 +31,17 @@ class Settings(BaseSettings):
         default=None,
         description="Directory with further synonyms.tsv, abbreviations.tsv or CDC index XML files.",
     )
+    pcs_file: Path | None = Field(
+        default=None,
+        description="CMS's ICD-10-PCS order file (icd10pcs_order_<year>.txt), instead of a packaged list.",
+    )
+    hcpcs_file: Path | None = Field(
+        default=None, description="CMS's HCPCS Level II file (HCPC<year>_<month>_ANWEB.txt, or tab separated)."
+    )
+    cpt_file: Path | None = Field(
+        default=None,
+        description="A licensee's CPT file from the AMA: LONGULT.txt, MEDU.txt or SHORTU.txt.",
+    )
     pack: Path | None = Field(default=None, description="Model pack to use instead of the default one.")
     host: str = Field(default="127.0.0.1", description="Address the service listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the service listens on.")

@@ -10,16 +10,22 @@ edition and the lexicon over them.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Self
 
 from coder_assist.codes.book import CodeBook
-from coder_assist.codes.compiler import store_for
+from coder_assist.codes.compiler import lexicon_files, store_for
 from coder_assist.codes.editions import Edition, edition_for, installed_editions
 from coder_assist.codes.instructions import CodeRange, Instruction, InstructionKind
 from coder_assist.codes.lexicon import Hit, Lexicon, Term
+from coder_assist.codes.listed import ListedBook
+from coder_assist.codes.listings import Listing, cpt_listing, hcpcs_listing, packaged_pcs, pcs_listing
 from coder_assist.errors import UnknownCode
+from coder_assist.settings import Settings
 from coder_assist.types import Code, CodeEntry, System
 
 __all__ = [
@@ -31,10 +37,22 @@ __all__ = [
     "InstructionKind",
     "Lexicon",
     "Library",
+    "ListedBook",
+    "Listing",
     "Shelf",
     "Term",
+    "listings_for",
     "open_library",
 ]
+
+_HOW_TO_INSTALL = {
+    System.ICD10PCS: "; install coder-assist[pcs], or set CODER_ASSIST_PCS_FILE to CMS's order file",
+    System.HCPCS: "; set CODER_ASSIST_HCPCS_FILE to CMS's HCPCS Level II file",
+}
+
+
+# ICD-10-CM, with or without the dot, and the five characters of CPT.
+_CODE = re.compile(r"[A-Z](?:\d[0-9A-Z]|A\d)(?:\.?[0-9A-Z]{1,4})?|\d{4}[0-9A-Z]")
 
 
 @dataclass(frozen=True)
@@ -58,22 +76,51 @@ class Library:
         """Return the entry of a code. Raises ``UnknownCode`` if no installed book has it."""
         book = self.books.get(code.system)
         if book is None:
-            raise UnknownCode(f"no {code.system} book is installed; got {code.value!r}")
+            hint = _HOW_TO_INSTALL.get(code.system, "")
+            raise UnknownCode(f"no {code.system} book is installed; got {code.value!r}{hint}")
         return book.entry(code.value)
 
     def search(self, text: str, system: System | None = None, limit: int = 10) -> list[CodeEntry]:
         """Return the entries for what someone is typing: a code's beginning, or words; best first.
 
-        Prefixes and misspellings are understood. At most ``limit`` entries.
+        Prefixes and misspellings are understood. What is written as a code brings only codes that
+        begin so, and none if none does. At most ``limit`` entries. ICD-10-PCS is searched only where
+        it is asked for: its codes begin as those of ICD-10-CM do, and its composed titles would stand
+        before everything else.
         """
-        found: dict[Code, CodeEntry] = {}
+        books = [
+            book
+            for book in self.books.values()
+            if book.system is system or (system is None and book.system is not System.ICD10PCS)
+        ]
+        found = [entry for book in books for entry in book.starting_with(text, limit)]
+        if found or self._is_code(text):
+            return found[:limit]
+        hits = self.lexicon.search(text, system, limit)
+        listed = [book for book in books if isinstance(book, ListedBook)]
+        if listed:
+            hits += [hit for book in listed for hit in book.index.search(text, limit=limit)]
+            hits.sort(key=lambda hit: -hit.score)
+        codes = list(dict.fromkeys(hit.term.code for hit in hits))
+        return [self.entry(code) for code in codes[:limit]]
+
+    def _is_code(self, text: str) -> bool:
+        """Say whether a text can only be a code: "Z99.999", "99999"; not "A1c", "B12" or "H1N1"."""
+        written = text.strip().upper()
+        return bool(_CODE.fullmatch(written)) and (
+            written[0].isdigit() or "." in written or written[:3] in self.icd
+        )
+
+    def close(self) -> None:
+        """Close the books' files; the library cannot be read afterwards."""
         for book in self.books.values():
-            if system is None or book.system is system:
-                found.update({entry.code: entry for entry in book.starting_with(text, limit)})
-        if len(found) < limit:
-            for hit in self.lexicon.search(text, system, limit * 2):
-                found.setdefault(hit.term.code, self.entry(hit.term.code))
-        return list(found.values())[:limit]
+            book.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @dataclass
@@ -83,26 +130,54 @@ class Shelf:
     editions: tuple[Edition, ...]
     cache_dir: Path
     lexicon_dir: Path | None = None
+    listings: tuple[Listing, ...] = ()
 
     def __post_init__(self) -> None:
         self._open: dict[str, Library] = {}
+
+    @classmethod
+    def of(cls, settings: Settings) -> Shelf:
+        """Return the shelf with everything that the settings name. Raises ``CodeBookError``."""
+        return cls(
+            installed_editions(settings.editions_dir),
+            settings.cache_dir,
+            settings.lexicon_dir,
+            listings_for(settings),
+        )
 
     def library_for(self, service_date: date | None) -> tuple[Library, str | None]:
         """Return the library valid on a date of service, and a notice where no edition covers it."""
         edition, notice = edition_for(self.editions, service_date)
         if edition.name not in self._open:
-            self._open[edition.name] = _open(edition, self.cache_dir, self.lexicon_dir)
+            self._open[edition.name] = _open(edition, self.cache_dir, self.lexicon_dir, self.listings)
         return self._open[edition.name], notice
 
 
-def _open(edition: Edition, cache_dir: Path, lexicon_dir: Path | None) -> Library:
-    store = store_for(edition, cache_dir, lexicon_dir)
+def listings_for(settings: Settings) -> tuple[Listing, ...]:
+    """Return the listed code sets that the settings name, and the packaged ICD-10-PCS where there is one.
+
+    Raises ``CodeBookError`` for a file that cannot be read.
+    """
+    found = [pcs_listing(settings.pcs_file) if settings.pcs_file else packaged_pcs()]
+    if settings.hcpcs_file:
+        found.append(hcpcs_listing(settings.hcpcs_file))
+    if settings.cpt_file:
+        catalogue = [path for path in lexicon_files(settings.lexicon_dir) if path.name == "cpt.tsv"]
+        found.append(cpt_listing(settings.cpt_file, catalogue))
+    return tuple(listing for listing in found if listing is not None)
+
+
+def _open(
+    edition: Edition, cache_dir: Path, lexicon_dir: Path | None, listings: Sequence[Listing]
+) -> Library:
+    store = store_for(edition, cache_dir, lexicon_dir, listings)
     books = {
         System.ICD10CM: CodeBook(
             store / "codes.sqlite", System.ICD10CM, edition.name, edition.valid_from, edition.valid_to
         ),
         System.CPT: CodeBook(store / "codes.sqlite", System.CPT, "catalogue"),
     }
+    books.update({listing.system: ListedBook(listing, cache_dir) for listing in listings})
     return Library(edition, books, Lexicon(store))
 
 
@@ -111,7 +186,12 @@ def open_library(
     editions_dir: Path | None = None,
     lexicon_dir: Path | None = None,
     service_date: date | None = None,
+    listings: Sequence[Listing] = (),
 ) -> Library:
-    """Open the library valid on a date of service (the newest without a date), compiling on first use."""
-    shelf = Shelf(installed_editions(editions_dir), cache_dir, lexicon_dir)
+    """Open the library valid on a date of service (the newest without a date), compiling on first use.
+
+    ``listings`` are the code sets beside ICD-10-CM and our CPT catalogue; ``listings_for(settings)``
+    gives those that a deployment names.
+    """
+    shelf = Shelf(installed_editions(editions_dir), cache_dir, lexicon_dir, tuple(listings))
     return shelf.library_for(service_date)[0]

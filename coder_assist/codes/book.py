@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 from coder_assist.codes.instructions import CodeRange, Instruction, InstructionKind
 from coder_assist.codes.tabular import dotted
@@ -41,11 +43,22 @@ class CodeBook:
         self.valid_from = valid_from
         self.valid_to = valid_to
         self._database = sqlite3.connect(
-            f"{store.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            f"{store.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )
+        self._finalizer = weakref.finalize(self, self._database.close)  # a dropped book closes too
         self.get = lru_cache(maxsize=16384)(self._get)
         self.children = lru_cache(maxsize=16384)(self._children)
         self.ancestors = lru_cache(maxsize=16384)(self._ancestors)
+
+    def close(self) -> None:
+        """Close the store's file; the book cannot be read afterwards."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"CodeBook({self.system}, edition {self.edition})"
@@ -97,7 +110,7 @@ class CodeBook:
         written = bare if self.system is not System.ICD10CM else dotted(bare)
         rows = self._database.execute(
             "select name, title, billable, parent, terms from nodes where system = ? and level = 'code' "
-            "and name >= ? and name < ? order by name limit ?",
+            "and name >= ? and name < ? order by id limit ?",
             (self.system, written, written + "~", limit),
         )
         return [self._entry(*row) for row in rows]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import re
 import xml.etree.ElementTree as ET
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def read_index(path: Path) -> Iterator[tuple[str, str]]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             root = ET.parse(file).getroot()  # noqa: S314 - a local official release that the user chose
-    except (ET.ParseError, OSError) as error:
+    except (ET.ParseError, OSError, EOFError, zlib.error) as error:
         raise CodeBookError(f"{path.name}: expected a CDC Index file as XML; {error}") from None
     if root.tag != "ICD10CM.index":
         raise CodeBookError(f"{path.name}: expected root element ICD10CM.index; got {root.tag}")
@@ -70,4 +71,7 @@ def read_index(path: Path) -> Iterator[tuple[str, str]]:
     columns = _TABLE_COLUMNS.get(table, {})
     for main in root.iter("mainTerm"):
         for term, code in _walk(main, (), columns):
-            yield term.replace("Neoplasm, neoplastic ", "") if table == "Neoplasm" else term, code
+            yield (
+                re.sub(r" ?Neoplasm, neoplastic ?", " ", term).strip() if table == "Neoplasm" else term,
+                code,
+            )

@@ -1,9 +1,12 @@
 """Compile code books and lexicon once into a store that opens in milliseconds.
 
 A store is a directory ``<edition>-<fingerprint>`` below the cache directory: ``codes.sqlite`` (nodes
-and notes) and the lexicon's arrays. The fingerprint covers the sources and this format, so a changed
-file or a new release compiles anew. It is written aside and renamed into place: two processes may
-compile at once, one of them wins, both get a whole store.
+and notes) and the lexicon's arrays. The fingerprint covers the sources and the code that reads them, so
+a changed file or a new release compiles anew. It is written aside and renamed into place: two processes
+may compile at once, one of them wins, both get a whole store.
+
+A row of a packaged lexicon file whose code an edition lacks (an older or newer year) is left out of
+that edition's store; the same row in a user's file is an error.
 """
 
 from __future__ import annotations
@@ -12,18 +15,24 @@ import json
 import re
 import shutil
 import sqlite3
-import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
 from coder_assist.codes.cdc_index import read_index
 from coder_assist.codes.editions import Edition
 from coder_assist.codes.instructions import parse_ranges
+from coder_assist.codes.listings import Listing
 from coder_assist.codes.sources import (
+    Procedure,
     data_file,
     read_abbreviations,
     read_drugs,
@@ -35,7 +44,9 @@ from coder_assist.codes.terms import content_stems, key_of
 from coder_assist.errors import CodeBookError, LexiconError
 from coder_assist.types import System
 
-FORMAT = 4
+FORMAT = 6
+LONGEST_TERM = 14
+LONGEST_TITLE = 255
 SOURCES = ("title", "inclusion", "synonym", "index", "catalogue")
 TERM = np.dtype([("key", "<u8"), ("code", "<u4"), ("source", "u1"), ("length", "u1"), ("text", "<u4")])
 
@@ -49,42 +60,97 @@ def lexicon_files(extra: Path | None) -> list[Path]:
         if not extra.is_dir():
             raise LexiconError(str(extra), 0, "expected a directory with synonyms.tsv or abbreviations.tsv")
         files += [path for name in _LEXICON_FILES if (path := extra / name).is_file()]
+        files += [path for path in sorted(extra.iterdir()) if _is_index(path)]
     return files
 
 
-def fingerprint(edition: Edition, lexicon: list[Path]) -> str:
-    """Return 16 hexadecimal digits that change when a source or the store's format changes.
+def _is_index(path: Path) -> bool:
+    """Say whether a file of a lexicon directory is one of CDC's Index files, by its name."""
+    return path.name.endswith((".xml", ".xml.gz"))
 
-    The large official files count by name and size, the lexicon's by content.
+
+@cache
+def _code_digest() -> bytes:
+    """Digest the modules that decide what is written into a store; those that only read it are left out."""
+    digest = sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.name not in ("__init__.py", "book.py", "lexicon.py"):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.digest()
+
+
+def fingerprint(edition: Edition, lexicon: list[Path], listings: Sequence[Listing] = ()) -> str:
+    """Return 16 hexadecimal digits that change when a source, or the code that compiles it, changes.
+
+    The large official files count by name and size, the lexicon's by content. A listing counts where
+    a file of the lexicon has terms for its system: only then is it read.
     """
-    digest = sha256(f"{FORMAT}|{edition}".encode())
+    digest = sha256(f"{FORMAT}|{edition}".encode() + _code_digest())
     for path in (edition.tabular, edition.order, *edition.index):
         if path is not None:
             digest.update(f"{path.name}|{path.stat().st_size}".encode())
     for path in lexicon:
-        digest.update(path.name.encode() + path.read_bytes())
+        content = path.read_bytes()
+        digest.update(path.name.encode() + content)
+        for listing in listings:
+            if f"\t{listing.system}\t".encode() in content:
+                digest.update(listing.fingerprint.encode())
     return digest.hexdigest()[:16]
 
 
-def store_for(edition: Edition, cache_dir: Path, lexicon_dir: Path | None = None) -> Path:
+def store_for(
+    edition: Edition, cache_dir: Path, lexicon_dir: Path | None = None, listings: Sequence[Listing] = ()
+) -> Path:
     """Return the store of an edition and the lexicon, compiling it if it does not stand yet.
 
-    Raises ``CodeBookError`` or ``LexiconError`` if a source cannot be read.
+    Of ``listings`` only the codes are read, to check terms of the lexicon against them. Raises
+    ``CodeBookError`` or ``LexiconError`` if a source cannot be read.
     """
     files = lexicon_files(lexicon_dir)
-    target = cache_dir / f"{edition.name}-{fingerprint(edition, files)}"
+    target = cache_dir / f"{edition.name}-{fingerprint(edition, files, listings)}"
+    return _stand(target, lambda aside: _compile(edition, files, aside, listings))
+
+
+def store_of_listing(listing: Listing, cache_dir: Path) -> Path:
+    """Return the store of a listed code set, compiling it if it does not stand yet.
+
+    It has its own index of titles, in the lexicon's form: nothing of it goes into the terms that
+    mentions are matched with. Raises ``CodeBookError`` if the file cannot be read.
+    """
+    name = sha256(f"{FORMAT}|{listing.fingerprint}".encode() + _code_digest()).hexdigest()[:16]
+
+    def write(aside: Path) -> None:
+        nodes = [Node(row.code, "code", row.title, row.parent, row.billable) for row in listing.rows()]
+        terms = _Terms(LONGEST_TITLE)
+        for node in nodes:
+            if node.billable:
+                terms.add(node.title, listing.system, node.name, "title")
+        _write_book(aside / "codes.sqlite", {listing.system: nodes})
+        terms.save(aside)
+        _write_facts(aside, terms, [], {}, {})
+        meta = {"format": FORMAT, "edition": listing.edition, "lexicon": listing.fingerprint[:12]}
+        (aside / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+
+    return _stand(cache_dir / f"{listing.system}-{name}", write)
+
+
+def _stand(target: Path, write: Callable[[Path], None]) -> Path:
+    """Return a store, written aside and renamed into its place if it does not stand yet."""
+    cache_dir = target.parent
     if target.is_dir():
         return target
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".compiling-", dir=cache_dir))
+        _remove_abandoned(cache_dir)
+        aside = cache_dir / f".compiling-{uuid4().hex}"
+        aside.mkdir(mode=0o755)
     except OSError as error:
         raise CodeBookError(
             f"cache_dir: expected a directory that can be written; {error.strerror}. "
             "Set CODER_ASSIST_CACHE_DIR to another one"
         ) from None
     try:
-        _compile(edition, files, aside)
+        write(aside)
         try:
             aside.rename(target)
         except OSError:
@@ -95,16 +161,27 @@ def store_for(edition: Edition, cache_dir: Path, lexicon_dir: Path | None = None
     return target
 
 
-def _compile(edition: Edition, files: list[Path], store: Path) -> None:
+def _remove_abandoned(cache_dir: Path) -> None:
+    """Remove what compilations that were killed left behind: half stores untouched for an hour."""
+    for path in cache_dir.glob(".compiling-*"):
+        with suppress(OSError):  # another process may be removing it
+            if time.time() - path.stat().st_mtime > 3600:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _compile(edition: Edition, files: list[Path], store: Path, listings: Sequence[Listing] = ()) -> None:
     nodes = read_tabular(edition.tabular)
     if edition.order is not None:
         apply_order_file(nodes, edition.order)
-    procedures = [row for path in files if path.name == "cpt.tsv" for row in read_procedures(path)]
-    catalogue = [Node(row.code, "code", row.label, None) for row in procedures]
+    # Packaged files come first: a user's row for the same code replaces ours.
+    procedures = {
+        row.code: row for path in files if path.name == "cpt.tsv" for row in read_procedures(path)
+    }
+    catalogue = [Node(row.code, "code", row.label, None) for row in procedures.values()]
     books = {System.ICD10CM: nodes, System.CPT: catalogue}
     _write_book(store / "codes.sqlite", books)
-    _write_lexicon(store, edition, files, books)
-    meta = {"edition": edition.name, "lexicon": _digest(files)}
+    _write_lexicon(store, edition, files, books, procedures, listings)
+    meta = {"format": FORMAT, "edition": edition.name, "lexicon": _digest([*files, *edition.index])}
     (store / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
@@ -202,43 +279,73 @@ def _book_terms(nodes: Iterable[Node]) -> Iterator[tuple[str, str, str]]:
                 yield form, node.name, source
 
 
-def _write_lexicon(store: Path, edition: Edition, files: list[Path], books: dict[System, list[Node]]) -> None:
-    known = {system: {node.name for node in nodes if node.level == "code"} for system, nodes in books.items()}
-    code_index: dict[tuple[System, str], int] = {}
-    texts: list[str] = []
-    rows: list[tuple[int, int, int, int, int]] = []
-    postings: dict[str, list[int]] = {}
-    seen: set[tuple[int, int]] = set()
+class _Terms:
+    """The terms that go into an index: each key of a code once, at most ``longest`` content words."""
 
-    def add(term: str, system: System, code: str, source: str) -> None:
+    def __init__(self, longest: int) -> None:
+        self.codes: dict[tuple[System, str], int] = {}
+        self._longest = longest
+        self._texts: list[str] = []
+        self._rows: list[tuple[int, int, int, int, int]] = []
+        self._postings: dict[str, list[int]] = {}
+        self._seen: set[tuple[int, int]] = set()
+
+    def add(self, term: str, system: System, code: str, source: str) -> None:
         stems = content_stems(term)
-        if not stems or len(stems) > 14:
+        if not stems or len(stems) > self._longest:
             return
-        number = code_index.setdefault((system, code), len(code_index))
+        number = self.codes.setdefault((system, code), len(self.codes))
         term_key = key_of(stems)
-        if (term_key, number) in seen:
+        if (term_key, number) in self._seen:
             return
-        seen.add((term_key, number))
+        self._seen.add((term_key, number))
         for stemmed in set(stems):
-            postings.setdefault(stemmed, []).append(len(rows))
-        rows.append((term_key, number, SOURCES.index(source), len(stems), len(texts)))
-        texts.append(term)
+            self._postings.setdefault(stemmed, []).append(len(self._rows))
+        self._rows.append((term_key, number, SOURCES.index(source), len(stems), len(self._texts)))
+        self._texts.append(term)
+
+    def save(self, store: Path) -> None:
+        _save_terms(store, self._rows, self._texts, self._postings)
+
+
+def _write_lexicon(
+    store: Path,
+    edition: Edition,
+    files: list[Path],
+    books: dict[System, list[Node]],
+    procedures: dict[str, Procedure],
+    listings: Sequence[Listing] = (),
+) -> None:
+    known = {system: {node.name for node in nodes if node.level == "code"} for system, nodes in books.items()}
+    packaged = {data_file(name) for name in _LEXICON_FILES}
+
+    def has(path: Path, line: int, system: System, *codes: str) -> bool:
+        """Say whether the edition has the codes of a row; raise if it has not and the file is the user's."""
+        missing = [code for code in codes if code not in known[system]]
+        if missing and path not in packaged:
+            raise LexiconError(path.name, line, f"{system} edition {edition.name} has no {missing[0]}")
+        return not missing
+
+    listed = {listing.system: listing for listing in listings}
+    terms = _Terms(LONGEST_TERM)
+    add = terms.add
 
     for path in files:
         if path.name == "synonyms.tsv":
             for line, synonym in enumerate(read_synonyms(path), 2):
-                if synonym.code not in known.get(synonym.system, ()):
-                    raise LexiconError(
-                        path.name, line, f"{synonym.system} edition {edition.name} has no {synonym.code}"
-                    )
-                add(synonym.term, synonym.system, synonym.code, "synonym")
-        elif path.name == "cpt.tsv":
-            for procedure in read_procedures(path):
-                for term in (*procedure.terms, procedure.label.lower()):
-                    add(term, System.CPT, procedure.code, "catalogue")
+                if synonym.system in listed:
+                    rows = listed.pop(synonym.system).rows()
+                    known.setdefault(synonym.system, set()).update(row.code for row in rows)
+                if synonym.system not in known:
+                    continue  # terms of a book that is not installed wait for it
+                if has(path, line, synonym.system, synonym.code):
+                    add(synonym.term, synonym.system, synonym.code, "synonym")
+    for procedure in procedures.values():
+        for term in (*procedure.terms, procedure.label.lower()):
+            add(term, System.CPT, procedure.code, "catalogue")
     for term, code, source in _book_terms(books[System.ICD10CM]):
         add(term, System.ICD10CM, code, source)
-    for index in edition.index:
+    for index in (*edition.index, *filter(_is_index, files)):
         for term, code in read_index(index):
             if code in known[System.ICD10CM]:
                 add(term, System.ICD10CM, code, "index")
@@ -247,23 +354,32 @@ def _write_lexicon(store: Path, edition: Edition, files: list[Path], books: dict
     for path in files:
         if path.name == "abbreviations.tsv":
             for line, sense in enumerate(read_abbreviations(path), 2):
-                unknown = [code for code in sense.codes if code not in known[System.ICD10CM]]
-                if unknown:
-                    raise LexiconError(path.name, line, f"edition {edition.name} has no code {unknown[0]}")
-                senses.append(asdict(sense))
-    drugs = {
-        drug.name: [drug.generic, list(drug.conditions), drug.status_code]
-        for path in files
-        if path.name == "drugs.tsv"
-        for drug in read_drugs(path)
-    }
-    _save_terms(store, rows, texts, postings)
-    procedures = {
-        row.code: asdict(row) for path in files if path.name == "cpt.tsv" for row in read_procedures(path)
-    }
+                if has(path, line, System.ICD10CM, *sense.codes):
+                    senses.append(asdict(sense))
+    drugs = {}
+    for path in files:
+        if path.name == "drugs.tsv":
+            for line, drug in enumerate(read_drugs(path), 2):
+                # Notes name the drug whatever the year: of a packaged row only the missing codes go.
+                conditions = [code for code in drug.conditions if has(path, line, System.ICD10CM, code)]
+                status = drug.status_code
+                if status and not has(path, line, System.ICD10CM, status):
+                    status = ""
+                drugs[drug.name] = [drug.generic, conditions, status]
+    terms.save(store)
+    _write_facts(store, terms, senses, drugs, {code: asdict(row) for code, row in procedures.items()})
+
+
+def _write_facts(
+    store: Path,
+    terms: _Terms,
+    senses: list[dict[str, Any]],
+    drugs: dict[str, list[Any]],
+    procedures: dict[str, dict[str, Any]],
+) -> None:
     facts = {
         "procedures": procedures,
-        "codes": [[system, code] for system, code in code_index],
+        "codes": [[system, code] for system, code in terms.codes],
         "senses": senses,
         "drugs": drugs,
     }

@@ -14,11 +14,12 @@ A directory holds the tabular XML, optionally the order file, and ``edition.toml
 from __future__ import annotations
 
 import importlib.util
+import re
 import tomllib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from coder_assist.errors import CodeBookError
 
@@ -55,10 +56,22 @@ def packaged_edition() -> Edition:
     return Edition("2026-04", date(2026, 4, 1), date(2026, 9, 30), tabular)
 
 
+_NAME = re.compile(r"\w[\w. -]{0,49}")
+
+
+def _is_day(value: object) -> TypeGuard[date]:
+    """Say whether a value of TOML is a date; one with a time of day is not."""
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
 def _path(directory: Path, table: dict[str, Any], key: str) -> Path | None:
     if key not in table:
         return None
-    path = directory / str(table[key])
+    if not isinstance(table[key], str):
+        raise CodeBookError(
+            f"{directory.name}/edition.toml: expected {key} as a file name; got {table[key]!r}"
+        )
+    path = directory / table[key]
     if not path.is_file():
         raise CodeBookError(f"{directory.name}/edition.toml: {key} names {table[key]!r}, which is not there")
     return path
@@ -68,23 +81,29 @@ def read_edition(directory: Path) -> Edition:
     """Read a user's edition directory. Raises ``CodeBookError`` with what is missing or wrong."""
     file = directory / "edition.toml"
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CodeBookError(f"{directory.name}: expected a readable edition.toml; {error}") from None
     start, end, name = table.get("valid_from"), table.get("valid_to"), table.get("name")
-    if not isinstance(name, str) or not isinstance(start, date) or not isinstance(end, date) or start > end:
+    if not isinstance(name, str) or not _is_day(start) or not _is_day(end) or start > end:
         raise CodeBookError(
             f"{directory.name}/edition.toml: expected name, and dates valid_from <= valid_to (unquoted); "
             f"got name={name!r}, valid_from={start!r}, valid_to={end!r}"
         )
+    if not _NAME.fullmatch(name):  # it names the store's directory
+        raise CodeBookError(
+            f"{directory.name}/edition.toml: expected a name of at most 50 letters, digits, blanks and . _ -; "
+            f"got {name!r}"
+        )
     tabular = _path(directory, table, "tabular")
     if tabular is None:
         raise CodeBookError(f"{directory.name}/edition.toml: tabular is missing")
-    index = tuple(
-        p
-        for i in range(len(table.get("index", [])))
-        if (p := _path(directory, {"index": table["index"][i]}, "index"))
-    )
+    names = table.get("index", [])
+    if not isinstance(names, list):
+        raise CodeBookError(
+            f"{directory.name}/edition.toml: expected index as a list of file names in brackets; got {names!r}"
+        )
+    index = tuple(path for each in names if (path := _path(directory, {"index": each}, "index")))
     return Edition(name, start, end, tabular, _path(directory, table, "order"), index)
 
 

@@ -48,7 +48,8 @@ class Instruction:
 
 
 _CODE = r"[A-Z](?:\d[0-9A-Z]|A\d)(?:\.[0-9A-Z]{1,4})?(?:\.?-)?"
-_ITEM = re.compile(rf"(?<![A-Za-z0-9.])({_CODE})(?:\s*-\s*({_CODE}))?(?![A-Za-z0-9])")
+_ITEM = re.compile(rf"(?<![A-Za-z0-9.])({_CODE})(?:\s*(?:-|to)\s*({_CODE}))?(?![A-Za-z0-9])")
+_VITAMIN = re.compile(r"vitamin B\d{1,2}", re.IGNORECASE)
 
 
 def _bare(code: str) -> str:
@@ -61,7 +62,7 @@ def parse_ranges(text: str) -> tuple[CodeRange, ...]:
     A note without a code gives an empty tuple: the caller keeps its text.
     """
     found = []
-    for match in _ITEM.finditer(text):
+    for match in _ITEM.finditer(_VITAMIN.sub("vitamin", text)):
         first, last = _bare(match[1]), _bare(match[2] or match[1])
         if first <= last:
             found.append(CodeRange(first, last))

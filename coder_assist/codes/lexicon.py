@@ -19,9 +19,10 @@ import numpy.typing as npt
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import DamerauLevenshtein
 
-from coder_assist.codes.compiler import SOURCES
+from coder_assist.codes.compiler import FORMAT, SOURCES
 from coder_assist.codes.sources import Procedure, Sense
-from coder_assist.codes.terms import KEY_MASK, STOPWORDS, words
+from coder_assist.codes.terms import KEY_MASK, STOPWORDS, content_stems, words
+from coder_assist.errors import CodeBookError
 from coder_assist.types import Code, System
 
 COMMON_WORD = 6000
@@ -60,6 +61,10 @@ class Lexicon:
 
     def __init__(self, store: Path) -> None:
         meta = json.loads((store / "meta.json").read_text(encoding="utf-8"))
+        if meta.get("format") != FORMAT:
+            raise CodeBookError(
+                f"{store.name}: expected a store of format {FORMAT}; got {meta.get('format')}; compile it anew"
+            )
         facts = json.loads((store / "facts.json").read_text(encoding="utf-8"))
         self.version: str = meta["lexicon"]
         self._codes = [Code(System(system), value) for system, value in facts["codes"]]
@@ -90,6 +95,7 @@ class Lexicon:
             for form in sorted(written):
                 self.senses.setdefault(form, []).append(sense)
         self.closest_word = lru_cache(maxsize=32768)(self._closest_word)
+        self._sorted_stems = lru_cache(maxsize=16384)(self._sort_stems)
         self.terms_of = lru_cache(maxsize=16384)(self._terms_of)
 
     def __len__(self) -> int:
@@ -119,6 +125,14 @@ class Lexicon:
         return Term(
             self._texts[start:end].decode(), code, SOURCES[int(record["source"])], int(record["length"])
         )
+
+    def _of_system(self, system: System) -> npt.NDArray[np.bool_]:
+        """Say for each row of the table whether its code is of a system."""
+        wanted = np.array([code.system is system for code in self._codes])
+        return np.asarray(wanted[self._table["code"]])
+
+    def _sort_stems(self, row: int) -> str:
+        return " ".join(sorted(content_stems(self.term(row).text)))
 
     def known_keys(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """Say for each key (any shape) whether a term has it."""
@@ -192,10 +206,12 @@ class Lexicon:
         if len(candidates) > RESCORED:
             best = np.argpartition(-scores, RESCORED)[:RESCORED]
             candidates, scores = candidates[best], scores[best]
-        phrase = " ".join(stems)
+        phrase = " ".join(sorted(stems))
         hits = []
         terms = [self.term(row) for row in candidates.tolist()]
-        similarities = process.cdist([phrase], [term.text for term in terms], scorer=fuzz.token_sort_ratio)[0]
+        similarities = process.cdist(
+            [phrase], [self._sorted_stems(row) for row in candidates.tolist()], scorer=fuzz.ratio
+        )[0]
         for term, cosine, percent in zip(terms, scores.tolist(), similarities.tolist(), strict=True):
             similarity = percent / 100
             hits.append(Hit(term, min(1.0, 0.6 * cosine + 0.4 * similarity)))
@@ -233,6 +249,8 @@ class Lexicon:
         closeness = 1 / (1 + np.maximum(0, lengths - len(groups)) * 0.08)
         sources = np.asarray(self._table["source"])
         scores = scores * closeness * np.where(sources == SOURCES.index("synonym"), 1.0, 0.985)
+        if system is not None:
+            scores = np.where(self._of_system(system), scores, np.float32(0))
         count = min(len(scores), limit * 12)
         best_rows = np.argpartition(-scores, count - 1)[:count]
         ordered = sorted(best_rows.tolist(), key=lambda row: (-float(scores[row]), row))
@@ -240,7 +258,7 @@ class Lexicon:
         taken: set[Code] = set()
         for row in ordered:
             term = self.term(row)
-            if term.code in taken or (system and term.code.system is not system) or scores[row] <= 0:
+            if term.code in taken or scores[row] <= 0:
                 continue
             taken.add(term.code)
             hits.append(Hit(term, float(min(1.0, scores[row]))))

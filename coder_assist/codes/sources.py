@@ -113,7 +113,13 @@ def data_file(name: str) -> Path:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     columns = _COLUMNS[path.name]
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_bytes().decode("utf-8-sig").splitlines()  # spreadsheets put a byte order mark in front
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise LexiconError(
+            path.name, line, f"expected UTF-8; got byte 0x{error.object[error.start]:02x}; save the file as UTF-8"
+        ) from None
     if not lines or tuple(lines[0].split("\t")) != columns:
         raise LexiconError(path.name, 1, f"expected the header {' '.join(columns)} (tab separated)")
     for number, line in enumerate(lines[1:], 2):
@@ -140,6 +146,10 @@ def read_synonyms(path: Path) -> Iterator[Synonym]:
             raise LexiconError(
                 path.name, number, f"term must be lower case without outer blanks; got {row['term']!r}"
             )
+        if row["system"] not in set(System):
+            raise LexiconError(
+                path.name, number, f"system must be one of {', '.join(System)}; got {row['system']!r}"
+            )
         yield Synonym(row["term"], System(row["system"]), row["code"], row["kind"])
 
 
@@ -154,6 +164,10 @@ def read_abbreviations(path: Path) -> Iterator[Sense]:
             raise LexiconError(path.name, number, f"case must be exact or any; got {row['case']!r}")
         if row["sense"] == "cued" and not row["cues"]:
             raise LexiconError(path.name, number, "a cued sense needs cues")
+        if row["code"] and row["system"] != System.ICD10CM:
+            raise LexiconError(
+                path.name, number, f"system must be {System.ICD10CM} for a code; got {row['system']!r}"
+            )
         yield Sense(
             row["abbreviation"],
             row["expansion"],

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coder_assist.codes.instructions import InstructionKind
+from coder_assist.codes.instructions import CodeRange, InstructionKind
 from coder_assist.errors import CodeBookError
 
 _NOTES = {
@@ -109,10 +109,19 @@ def _padded(code: str) -> str:
 
 
 def _walk(element: ET.Element, parent: str, sevenths: _Sevenths, nodes: list[Node]) -> None:
+    # The release lists all sections of a chapter flat. One that holds no codes of its own ("V00-V99")
+    # heads the later sections within its range, so that its notes reach their codes.
+    heads: list[tuple[CodeRange, str, _Sevenths]] = []
     for child in element:
         if child.tag == "section":
-            name = child.get("id", "")
-            _node(child, name if "-" in name else f"{name}-{name}", "block", parent, sevenths, nodes)
+            first, _, last = child.get("id", "").partition("-")
+            name = f"{first}-{last or first}" if first else ""
+            while heads and not (heads[-1][0].covers(first) and heads[-1][0].covers(last or first)):
+                heads.pop()
+            _, above, inherited = heads[-1] if heads else (None, parent, sevenths)
+            _node(child, name, "block", above, inherited, nodes)
+            if child.find("diag") is None and child.find("section") is None:
+                heads.append((CodeRange(first, last or first), name, _Sevenths.read(child, inherited)))
         elif child.tag == "diag":
             _node(child, (child.findtext("name") or "").strip(), "code", parent, sevenths, nodes)
 
@@ -182,7 +191,11 @@ def apply_order_file(nodes: list[Node], path: Path) -> None:
     """
     by_name = {node.name: node for node in nodes if node.level == "code"}
     seen = set()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CodeBookError(f"{path.name}: expected CMS's order file in UTF-8; {error}") from None
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         code, flag, title = dotted(line[6:13].strip()), line[14:15], line[77:].strip()

@@ -79,16 +79,25 @@ _IRREGULAR = {
     "obstructed": "obstruction", "thrombosed": "thrombosis", "prolapsed": "prolapse", "retained": "retention",
     "arthritic": "arthritis", "edematous": "edema", "metastatic": "metastasis",
     "aches": "ache", "headaches": "headache", "vomited": "vomiting", "psychoses": "psychosis",
-    "abuses": "abuse", "i": "1", "ii": "2", "iii": "3", "iv": "4",
+    "overdoses": "overdose", "lenses": "lens", "gases": "gas", "irises": "iris", "pelvises": "pelvis",
+    "mosquitoes": "mosquito", "i": "1", "ii": "2", "iii": "3", "iv": "4",
 }  # fmt: skip
 
 _BRITISH = (
     ("haem", "hem"), ("aemi", "emi"), ("aem", "em"), ("oedem", "edem"), ("oesoph", "esoph"), ("rrhoea", "rrhea"),
     ("pnoea", "pnea"), ("paed", "ped"), ("gynaec", "gynec"), ("tumour", "tumor"), ("caec", "cec"), ("faec", "fec"),
     ("foet", "fet"), ("coeliac", "celiac"), ("labour", "labor"), ("colour", "color"), ("fibre", "fiber"),
-    ("anaes", "anes"), ("behaviour", "behavior"), ("oestr", "estr"), ("homoeo", "homeo"), ("aetiol", "etiol"),
+    ("anaes", "anes"), ("behaviour", "behavior"), ("oestr", "estr"), ("homoeo", "homeo"), ("aesthes", "esthes"), ("goitre", "goiter"),
+    ("caesar", "cesar"), ("phaeo", "pheo"), ("rrhoei", "rrhei"), ("leucocyt", "leukocyt"), ("aetiol", "etiol"),
+    ("naev", "nev"), ("centre", "center"), ("leucopen", "leukopen"), ("leucoplak", "leukoplak"), ("odour", "odor"),
 )  # fmt: skip
-_KEEP_S = ("ss", "us", "is", "as", "ps")
+_KEEP_S = ("ss", "us", "is")
+# Plurals (and verbs) of words in -use, not of words in -us such as "sinus".
+_KEEP_USE = ("auses", "ouses", "fuses", "abuses", "misuses", "overuses", "reuses", "excuses", "accuses")
+_SINGULAR = frozenset(
+    "biceps triceps quadriceps forceps pancreas gas diabetes herpes rabies scabies caries mumps measles shingles "
+    "feces ascites lens psoas pubes pons menses tetraplegias series species dens pus atlas christmas bias".split()
+)
 
 
 @lru_cache(maxsize=65536)
@@ -96,7 +105,7 @@ def stem(word: str) -> str:
     """Fold one lower-case ASCII word: possessive, British spelling, plural, a few inflections.
 
     >>> [stem(w) for w in ("biopsies", "anaemia", "alzheimer's", "diabetes", "abscesses", "IV".lower())]
-    ['biopsy', 'anemia', 'alzheimer', 'diabete', 'abscess', '4']
+    ['biopsy', 'anemia', 'alzheimer', 'diabetes', 'abscess', '4']
     """
     word = word.removesuffix("'s")
     irregular = _IRREGULAR.get(word)
@@ -104,16 +113,20 @@ def stem(word: str) -> str:
         return irregular
     if len(word) < 4 or not word.isalpha():
         return word
-    if "ae" in word or "oe" in word or "ou" in word or "re" in word[-3:]:
+    if "ae" in word or "oe" in word or "ou" in word or "re" in word[-3:] or "leuc" in word:
         for british, american in _BRITISH:
             if british in word:
                 word = word.replace(british, american)
-    if word.endswith("s"):
+    if word.endswith("s") and word not in _SINGULAR:
         if word.endswith("ies") and len(word) > 4:
             return word[:-3] + "y"
+        if word.endswith("aches") and not word.endswith(("eaches", "oaches", "ttaches", "detaches")):
+            return word[:-1]
         if word.endswith(("sses", "xes", "ches", "shes", "zzes")):
             return word[:-2]
-        if word.endswith(("oses", "yses")):
+        if word.endswith("uses") and word != "uses" and not word.endswith(_KEEP_USE):
+            return word[:-2]
+        if word.endswith(("oses", "yses", "theses", "teses", "deses", "reses", "crises")):
             return word[:-2] + "is"
         if not word.endswith(_KEEP_S):
             return word[:-1]

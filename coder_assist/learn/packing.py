@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from coder_assist.errors import DataError, InputError
 from coder_assist.learn.corpus import read_corpus
-from coder_assist.learn.examples import Example, make_examples
-from coder_assist.learn.training import FOLDS, Progress, fit, out_of_fold, thresholds, to_scorer
+from coder_assist.learn.examples import make_examples
+from coder_assist.learn.remember import build_memory, note_phrases
+from coder_assist.learn.training import FOLDS, Progress, Scored, fit, out_of_fold, thresholds, to_scorer
 from coder_assist.measure import NoteScore, Scores, bootstrap, score_notes, summarize
 from coder_assist.settings import Settings
 from coder_assist.suggest import Coder, Pack
 from coder_assist.suggest.packs import save_pack
 from coder_assist.suggest.scoring import WeightedScorer
-from coder_assist.suggest.wire import read_record, run_record
+from coder_assist.suggest.wire import run_record
 from coder_assist.types import System
 
 QUOTED = ("f1", "recall_at_20", "map", "reach", "first_listed", "evidence", "ece")
@@ -48,20 +47,18 @@ def read_priors(path: Path | None) -> dict[str, int]:
 
 
 def predictions_of(
-    coder: Coder,
-    examples: Sequence[Example],
-    scored: Sequence[npt.NDArray[np.float64]],
-    cuts: dict[str, float],
+    coder: Coder, scored: Sequence[Scored], cuts: dict[str, float]
 ) -> dict[str, dict[str, object]]:
-    """Return the prediction line of each example under given probabilities, by note id."""
+    """Return the prediction line of each scored example under the given cuts, by note id."""
     lines = {}
-    for example, values in zip(examples, scored, strict=True):
-        encounter = read_record({key: value for key, value in example.line.items() if key != "codes"})
+    for judged, values in scored:
         rows = [
-            (proposal, float(value), ()) for proposal, value in zip(example.proposals, values, strict=True)
+            (proposal, float(value), ()) for proposal, value in zip(judged.proposals, values, strict=True)
         ]
-        run = coder.assemble(encounter, example.proposals, rows, lambda system: cuts.get(system.value, 0.5))
-        lines[example.line["id"]] = run_record(run)
+        run = coder.assemble(
+            judged.example.encounter, judged.proposals, rows, lambda system: cuts.get(system.value, 0.5)
+        )
+        lines[judged.example.line["id"]] = run_record(run)
     return lines
 
 
@@ -77,17 +74,21 @@ def train_pack(
         raise InputError("expected at least one coded note to train on; the corpora hold none")
     counts = read_priors(priors)
     settings = Settings()
-    coder = Coder.load_with(Pack("untrained", WeightedScorer(), counts), settings)
-    progress(f"proposing codes for {len(lines)} notes")
-    examples = make_examples(coder, lines)
-    scored = out_of_fold(examples, FOLDS, seed, progress=progress)
-    cuts = thresholds(examples, scored)
-    predicted = predictions_of(coder, examples, scored, cuts)
+    progress(f"reading {len(lines)} notes")
+    with TemporaryDirectory() as scratch:
+        # The notes are read once, with every phrase that any fold may remember pointed out.
+        build_memory(map(note_phrases, lines)).save(Path(scratch))
+        learned = Path(scratch) / "memory.npy"
+        coder = Coder.load_with(Pack("untrained", WeightedScorer(), counts, memory_file=learned), settings)
+        examples = make_examples(coder, lines)
+    scored = out_of_fold(coder, examples, FOLDS, seed, progress=progress)
+    cuts = thresholds(scored)
+    predicted = predictions_of(coder, scored, cuts)
     by_system = {
         system.value: score_notes(system.value, lines, predicted) for system in System if system.value in cuts
     }
     progress("fitting the ranker on all notes")
-    ranker = fit(examples, seed)
+    ranker = fit(coder, examples, seed)
     metrics: dict[str, Any] = {name: _figures(name, notes) for name, notes in by_system.items()}
     sources = [
         {
@@ -99,7 +100,7 @@ def train_pack(
     ]
     card = _card(target.name, sources, metrics, cuts)
     record = {"folds": FOLDS, "seed": seed, "trained_on": sources, "thresholds": cuts, "out_of_fold": metrics}
-    save_pack(target, to_scorer(ranker, cuts), counts, card, ranker.experience, record)
+    save_pack(target, to_scorer(ranker, cuts), counts, card, ranker.experience, ranker.memory, record)
     return {name: summarize(name, notes) for name, notes in by_system.items()}
 
 

@@ -1,7 +1,7 @@
 """Train a ranker from coded notes, without leaking: what was learnt from a note never scores that note.
 
-Experience (how often a code was right) is computed out of fold for the rows that the model sees, and the
-figures of a pack come from models that never saw the note's group.
+Phrase memory and experience (how often a code was right) are computed out of fold for the rows that the
+model sees, and the figures of a pack come from rankers that never saw the note's group.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from coder_assist.learn.examples import (
     NEUTRAL,
     Example,
+    Judged,
     feature_names,
     fold_of,
     gather_experience,
+    judge,
     matrix,
 )
+from coder_assist.learn.remember import build_memory
+from coder_assist.suggest import Coder
 from coder_assist.suggest.experience import Experience
+from coder_assist.suggest.forest import Forest
+from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.scoring import TrainedScorer
 from coder_assist.types import System
 
@@ -32,6 +38,7 @@ MODELS = 3
 
 Progress = Callable[[str], None]
 MakeEstimator = Callable[[int], Any]
+Scored = tuple[Judged, npt.NDArray[np.float64]]
 
 
 def gradient_boosting(seed: int) -> HistGradientBoostingClassifier:
@@ -50,59 +57,75 @@ def gradient_boosting(seed: int) -> HistGradientBoostingClassifier:
 
 @dataclass
 class Ranker:
-    """A trained ranker: the estimators, whose mean probability counts, and the experience they use."""
+    """A trained ranker: the estimators, whose mean probability counts, and what it remembers."""
 
     estimators: list[Any]
     experience: Experience
+    memory: PhraseMemory
     names: list[str]
 
-    def probabilities(self, example: Example) -> npt.NDArray[np.float64]:
-        """Return the probability of each proposal of an example, in order."""
-        if not example.proposals:
-            return np.zeros(0)
-        rows = matrix(example, self.experience, self.names)
-        return np.asarray(np.mean([e.predict_proba(rows)[:, 1] for e in self.estimators], axis=0))
+    def __post_init__(self) -> None:
+        boosted = all(hasattr(estimator, "_predictors") for estimator in self.estimators)
+        self._forest = Forest(self.estimators) if boosted else None
+
+    def score(self, coder: Coder, example: Example) -> Scored:
+        """Return an example's proposals and their probabilities, in order."""
+        judged = judge(coder, example, self.memory)
+        if not judged.proposals:
+            return judged, np.zeros(0)
+        rows = matrix(judged, self.experience, self.names)
+        if self._forest is not None:
+            return judged, self._forest.probabilities(rows)
+        return judged, np.mean([e.predict_proba(rows)[:, 1] for e in self.estimators], axis=0)
 
 
-def fit(examples: Sequence[Example], seed: int = 0, make: MakeEstimator = gradient_boosting) -> Ranker:
+def fit(
+    coder: Coder, examples: Sequence[Example], seed: int = 0, make: MakeEstimator = gradient_boosting
+) -> Ranker:
     """Fit a ranker. ``make`` builds an unfitted scikit-learn classifier from a seed.
 
     Raises ``ValueError`` if the examples hold no right or no wrong proposal.
     """
     names = feature_names()
+    inner = [fold_of(example.group, INNER_FOLDS, "inner") for example in examples]
+    judged: list[Judged] = []
+    for fold in range(INNER_FOLDS):
+        memory = build_memory(e.phrases for e, own in zip(examples, inner, strict=True) if own != fold)
+        judged += [judge(coder, e, memory) for e, own in zip(examples, inner, strict=True) if own == fold]
     blocks: list[npt.NDArray[np.float64]] = []
     labels: list[int] = []
-    for inner in range(INNER_FOLDS):
-        inside = [e for e in examples if fold_of(e.group, INNER_FOLDS, "inner") == inner]
-        outside = gather_experience(e for e in examples if fold_of(e.group, INNER_FOLDS, "inner") != inner)
-        for example in inside:
-            keep = [label != NEUTRAL for label in example.labels]
-            if any(keep):
-                blocks.append(matrix(example, outside, names)[keep])
-                labels += [label for label in example.labels if label != NEUTRAL]
+    for fold in range(INNER_FOLDS):
+        own_folds = [fold_of(one.example.group, INNER_FOLDS, "inner") for one in judged]
+        outside = gather_experience(one for one, own in zip(judged, own_folds, strict=True) if own != fold)
+        for one, own in zip(judged, own_folds, strict=True):
+            keep = [label != NEUTRAL for label in one.labels]
+            if own == fold and any(keep):
+                blocks.append(matrix(one, outside, names)[keep])
+                labels += [label for label in one.labels if label != NEUTRAL]
     if len(set(labels)) < 2:
         raise ValueError(f"training needs right and wrong proposals; got {len(labels)} labels of one kind")
     rows = np.concatenate(blocks)
     estimators = [make(seed + number).fit(rows, np.array(labels)) for number in range(MODELS)]
-    return Ranker(estimators, gather_experience(examples), names)
+    return Ranker(estimators, gather_experience(judged), build_memory(e.phrases for e in examples), names)
 
 
 def out_of_fold(
+    coder: Coder,
     examples: Sequence[Example],
     folds: int = FOLDS,
     seed: int = 0,
     make: MakeEstimator = gradient_boosting,
     progress: Progress = lambda _: None,
-) -> list[npt.NDArray[np.float64]]:
-    """Return the probabilities of each example's proposals from a ranker that never saw its group."""
-    result: list[npt.NDArray[np.float64]] = [np.zeros(0)] * len(examples)
+) -> list[Scored]:
+    """Return each example's proposals and probabilities from a ranker that never saw its group, in order."""
+    scored: dict[int, Scored] = {}
     for fold in range(folds):
         progress(f"fold {fold + 1} of {folds}")
-        ranker = fit([e for e in examples if fold_of(e.group, folds) != fold], seed, make)
+        ranker = fit(coder, [e for e in examples if fold_of(e.group, folds) != fold], seed, make)
         for place, example in enumerate(examples):
             if fold_of(example.group, folds) == fold:
-                result[place] = ranker.probabilities(example)
-    return result
+                scored[place] = ranker.score(coder, example)
+    return [scored[place] for place in range(len(examples))]
 
 
 def best_threshold(probabilities: Sequence[float], labels: Sequence[int], required: int) -> float:
@@ -120,25 +143,24 @@ def best_threshold(probabilities: Sequence[float], labels: Sequence[int], requir
     return cut
 
 
-def thresholds(examples: Sequence[Example], scored: Sequence[npt.NDArray[np.float64]]) -> dict[str, float]:
+def thresholds(scored: Sequence[Scored]) -> dict[str, float]:
     """Return the best cut of each system, from out-of-fold probabilities."""
     cuts = {}
     for system in System:
         chosen = [
             (float(probability), label)
-            for example, values in zip(examples, scored, strict=True)
-            for proposal, label, probability in zip(example.proposals, example.labels, values, strict=True)
+            for judged, values in scored
+            for proposal, label, probability in zip(judged.proposals, judged.labels, values, strict=True)
             if proposal.code.system is system
         ]
         required = sum(
             code["system"] == system.value and code["status"] == "required"
-            for e in examples
-            for code in e.line["codes"]
+            for judged, _ in scored
+            for code in judged.example.line["codes"]
         )
         if chosen and required:
-            cuts[system.value] = round(
-                best_threshold([p for p, _ in chosen], [label for _, label in chosen], required), 3
-            )
+            probabilities, labels = [p for p, _ in chosen], [label for _, label in chosen]
+            cuts[system.value] = round(best_threshold(probabilities, labels, required), 3)
     return cuts
 
 

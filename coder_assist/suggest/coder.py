@@ -11,6 +11,7 @@ from coder_assist.codes.compiler import store_for
 from coder_assist.codes.editions import installed_editions
 from coder_assist.settings import Settings
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
+from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
 from coder_assist.suggest.proposals import Proposer
 from coder_assist.suggest.scoring import describe
@@ -94,7 +95,7 @@ class Coder:
             store = store_for(library.edition, self._shelf.cache_dir, self._shelf.lexicon_dir)
             self._stages[name] = (
                 library,
-                NoteReader(store, self._longest),
+                NoteReader(store, self._longest, self._pack.memory_file),
                 Proposer(library, self._pack.priors),
             )
         return (*self._stages[name], notice)
@@ -103,11 +104,16 @@ class Coder:
         """Return what a note says, without proposing codes. Raises ``NoteError``."""
         return self._stage(Encounter.of(note))[1].read(note)
 
-    def propose(self, encounter: Encounter) -> tuple[list[Proposal], Context]:
-        """Return an encounter's proposals before scoring, and their context; for training and error analysis."""
-        _, reader, proposer, _ = self._stage(encounter)
-        documents = [reader.read(note) for note in encounter.notes]
-        proposals, drug_conditions = proposer.propose(documents)
+    def read_all(self, encounter: Encounter) -> list[Document]:
+        """Return what each note of an encounter says. Raises ``NoteError``."""
+        reader = self._stage(encounter)[1]
+        return [reader.read(note) for note in encounter.notes]
+
+    def propose(
+        self, encounter: Encounter, documents: list[Document], memory: PhraseMemory | None
+    ) -> tuple[list[Proposal], Context]:
+        """Return the proposals of an encounter that was read, before scoring, and their context."""
+        proposals, drug_conditions = self._stage(encounter)[2].propose(documents, memory)
         return proposals, self._context(encounter, documents, drug_conditions)
 
     def _context(
@@ -130,7 +136,7 @@ class Coder:
         Raises ``NoteError`` for a note that is empty or too long.
         """
         encounter = Encounter.of(work) if isinstance(work, Note) else work
-        proposals, context = self.propose(encounter)
+        proposals, context = self.propose(encounter, self.read_all(encounter), self._pack.memory)
         supported = [proposal for proposal in proposals if any(map(affirmed, proposal.candidates))]
         rows = features_of(supported, context)
         scored = list(zip(supported, self._pack.scorer.probabilities(rows), map(describe, rows), strict=True))

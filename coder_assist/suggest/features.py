@@ -97,6 +97,10 @@ FEATURES: dict[str, str] = {
     "diagnoses_listed": "proposals that stand in a diagnosis list (log)",
     "chapter": "the code's chapter, by number of its letter",
     "affirmed_share": "share of mentions that hold for the patient now",
+    "memory_precision": "best precision of a remembered phrase for the code, shrunk",
+    "memory_support": "notes behind that phrase (log)",
+    "memory_phrases": "remembered phrases of the notes that speak for the code (log)",
+    "from_memory": "1 if the code rests on remembered phrases alone",
     "alternative_rank": "place among the alternatives of a better proposal on the same words, 0 if proposed itself",
     "drug_support": "1 if a drug of the notes usually treats the condition",
     "seen_code": "how often the code was right when proposed, shrunk (log odds)",
@@ -125,6 +129,9 @@ class Proposal:
     excluded: bool = False
     list_place: int = 99
     alternative_rank: int = 0
+    memory_precision: float = 0.0
+    memory_support: int = 0
+    memory_phrases: int = 0
 
     @property
     def category(self) -> str:
@@ -259,6 +266,9 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 **rivalry,
                 **(context.experience.features(proposal) if context.experience else {}),
                 "chapter": float(ord(proposal.code.value[0])),
+                "memory_precision": proposal.memory_precision,
+                "memory_support": math.log1p(proposal.memory_support),
+                "memory_phrases": math.log1p(proposal.memory_phrases),
                 "alternative_rank": float(proposal.alternative_rank),
                 "requirement": proposal.requirement,
                 "excluded": float(proposal.excluded),
@@ -309,6 +319,7 @@ def _of_candidates(proposal: Proposal) -> dict[str, float]:
         "rank_in_term": float(proposal.rank_in_term),
         "combination": float(all(candidate.source == "combination" for candidate in candidates)),
         "history": float(all(candidate.source == "history" for candidate in candidates)),
+        "from_memory": float(all(candidate.source == "memory" for candidate in candidates)),
         "from_drug": float(all(candidate.source == "drug" for candidate in candidates)),
         "measured": float(all(candidate.source == "measurement" for candidate in candidates)),
         "mentions": math.log1p(len(good)),

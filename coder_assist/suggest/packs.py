@@ -1,7 +1,7 @@
 """Model packs: what scoring has learnt, as a directory that is verified before it is read.
 
 A pack is ``models/<name>/`` with ``config.json`` (name, format, thresholds, features or weights),
-``ranker.skops``, ``experience.json`` (what became of earlier proposals), ``priors.tsv`` (how many charts
+``ranker.skops``, ``experience.json`` (what became of earlier proposals), ``memory.npy`` (phrase memory), ``priors.tsv`` (how many charts
 carried each code), ``metrics.json``, ``CARD.md`` and ``checksums.json`` (SHA-256 of every other file).
 """
 
@@ -21,6 +21,7 @@ import skops.io
 from coder_assist.errors import PackError
 from coder_assist.suggest.experience import Experience
 from coder_assist.suggest.features import FEATURES
+from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.scoring import Scorer, TrainedScorer, WeightedScorer
 
 FORMAT = 2
@@ -44,6 +45,8 @@ class Pack:
     scorer: Scorer
     priors: Mapping[str, int] = field(default_factory=dict)
     experience: Experience | None = None
+    memory: PhraseMemory | None = None
+    memory_file: Path | None = None
 
     @property
     def category_priors(self) -> dict[str, int]:
@@ -115,6 +118,7 @@ def save_pack(
     priors: Mapping[str, int],
     card: str,
     experience: Experience | None = None,
+    memory: PhraseMemory | None = None,
     metrics: Mapping[str, object] | None = None,
 ) -> None:
     """Write a pack. Raises ``PackError`` if the directory holds something else than a pack."""
@@ -134,6 +138,8 @@ def save_pack(
     _write_json(directory / "config.json", config)
     if experience is not None:
         _write_json(directory / "experience.json", experience.as_json())
+    if memory is not None:
+        memory.save(directory)
     if metrics is not None:
         _write_json(directory / "metrics.json", metrics)
     lines = [f"{code}\t{count}" for code, count in sorted(priors.items())]
@@ -163,11 +169,19 @@ def load_pack(directory: Path | None = None) -> Pack:
             experience = Experience.from_json(
                 json.loads((directory / "experience.json").read_text(encoding="utf-8"))
             )
+        memory = PhraseMemory.load(directory)
         rows = (directory / "priors.tsv").read_text(encoding="utf-8").splitlines()[1:]
         priors = {code: int(charts) for code, charts in (row.split("\t") for row in rows)}
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise PackError(f"pack {directory.name}: expected the files of format {FORMAT}; {error}") from None
-    return Pack(f"{config['name']}@{checksum[:12]}", scorer, priors, experience)
+    return Pack(
+        f"{config['name']}@{checksum[:12]}",
+        scorer,
+        priors,
+        experience,
+        memory,
+        directory / "memory.npy" if memory else None,
+    )
 
 
 def _scorer(directory: Path, config: Mapping[str, Any]) -> Scorer:

@@ -13,6 +13,7 @@ from coder_assist.codes.compiler import SOURCES
 from coder_assist.codes.terms import content_stems, words
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.features import SECTION_GROUPS, Proposal, affirmed, section_group
+from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.types import (
     Candidate,
@@ -20,13 +21,17 @@ from coder_assist.types import (
     Document,
     Mention,
     MentionKind,
+    Polarity,
     SectionKind,
+    Span,
     System,
     Temporality,
 )
 
 RETRIEVED = 3
 COMPETING = 3
+LEAST_PRECISION = 0.12
+MOST_PHRASES = 3
 WEAKEST_RETRIEVAL = 0.45
 _MATCH_SCORE = {"exact": 1.0, "measurement": 1.0, "abbreviation": 0.95, "mended": 0.85, "shared": 0.85}
 _LISTS = (
@@ -61,15 +66,25 @@ class Proposer:
         self._combiner = Combiner(self._make)
         self._choices = lru_cache(maxsize=16384)(self._order)
 
-    def propose(self, documents: Sequence[Document]) -> tuple[list[Proposal], frozenset[str]]:
-        """Return the proposals of an encounter, and the conditions that its drugs usually treat."""
+    def propose(
+        self, documents: Sequence[Document], memory: PhraseMemory | None = None
+    ) -> tuple[list[Proposal], frozenset[str]]:
+        """Return the proposals of an encounter, and the conditions that its drugs usually treat.
+
+        ``memory`` tells which codes the documents' learned phrases may mean; without it they mean nothing.
+        """
         proposals: dict[Code, Proposal] = {}
         drugs: set[str] = set()
+        remembered: list[tuple[Document, Mention, float]] = []
         for document in documents:
             surroundings = _Surroundings(document)
             length = max(1, len(document.note.text))
             for mention in document.mentions:
                 position = mention.span.start / length
+                if mention.source == "learned":
+                    if memory is not None:
+                        remembered.append((document, mention, position))
+                    continue
                 if mention.kind is MentionKind.DRUG:
                     facts = self._library.lexicon.drugs.get(mention.text.lower())
                     drugs.update(facts.conditions if facts else ())
@@ -96,10 +111,51 @@ class Proposer:
                         rank,
                         position,
                     )
+        if memory is not None:
+            self._remember(proposals, remembered, memory)
         self._combiner.extend(proposals)
         self._add_alternatives(proposals)
         self._weigh_procedures(proposals.values(), documents)
         return list(proposals.values()), frozenset(drugs)
+
+    def _remember(
+        self,
+        proposals: dict[Code, Proposal],
+        mentions: Sequence[tuple[Document, Mention, float]],
+        memory: PhraseMemory,
+    ) -> None:
+        """Add what the learned phrases of the documents are remembered for; of one code the best few phrases."""
+        by_code: dict[Code, list[tuple[float, int, Document, Mention, float]]] = {}
+        for document, mention, position in mentions:
+            for found in memory.lookup(mention.term_keys[0]):
+                if found.precision >= LEAST_PRECISION:
+                    by_code.setdefault(found.code, []).append(
+                        (found.precision, found.seen, document, mention, position)
+                    )
+        for code, phrases in by_code.items():
+            phrases.sort(key=lambda phrase: (-phrase[0], -phrase[1], phrase[3].span))
+            proposal = proposals.get(code) or Proposal(code, self._title(code))
+            known = proposals.setdefault(code, proposal)
+            holding = [p for p in phrases if p[3].assertion.polarity is Polarity.AFFIRMED] or phrases
+            known.memory_precision, known.memory_support = holding[0][0], holding[0][1]
+            known.memory_phrases = len({phrase[3].term_keys for phrase in phrases})
+            taken: list[tuple[str, Span]] = []
+            for precision, _, document, mention, position in phrases:
+                place = (document.note.id, mention.span)
+                if any(place[0] == note and place[1].overlaps(span) for note, span in taken):
+                    continue
+                taken.append(place)
+                known.candidates.append(
+                    Candidate(mention, code, "memory", mention.text.lower(), precision, document.note.id)
+                )
+                known.position = min(known.position, position)
+                if len(taken) == MOST_PHRASES:
+                    break
+
+    def _title(self, code: Code) -> str:
+        book = self._library.books.get(code.system)
+        entry = book.get(code.value) if book else None
+        return entry.title if entry else f"(not in edition {self._library.edition.name})"
 
     def _add_alternatives(self, proposals: dict[Code, Proposal]) -> None:
         """Let the nearest alternatives of each proposal compete with it, on the same words."""

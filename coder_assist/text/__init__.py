@@ -32,13 +32,16 @@ from coder_assist.types import (
 __all__ = ["NoteReader", "build_pipeline"]
 
 
-def build_pipeline(store: Path) -> Language:
-    """Return the spaCy pipeline over a compiled store: blank English and the five components."""
+def build_pipeline(store: Path, learned: Path | None = None) -> Language:
+    """Return the spaCy pipeline over a compiled store: blank English and the five components.
+
+    ``learned`` names a ``.npy`` file of phrase keys that are pointed out besides the lexicon's terms.
+    """
     nlp = spacy.blank("en")
     nlp.max_length = 5_000_000
     nlp.add_pipe("coder_assist_sections")
     nlp.add_pipe("coder_assist_sentences")
-    nlp.add_pipe("coder_assist_mentions", config={"store": str(store)})
+    nlp.add_pipe("coder_assist_mentions", config={"store": str(store), "learned": str(learned or "")})
     nlp.add_pipe("coder_assist_assertion")
     nlp.add_pipe("coder_assist_attributes")
     return nlp
@@ -51,8 +54,8 @@ class NoteReader:
     ``NoteError``, which names the note by its id and never by its text.
     """
 
-    def __init__(self, store: Path, longest: int = 200_000) -> None:
-        self.nlp = build_pipeline(store)
+    def __init__(self, store: Path, longest: int = 200_000, learned: Path | None = None) -> None:
+        self.nlp = build_pipeline(store, learned)
         self.longest = longest
 
     def check(self, note: Note) -> None:

@@ -21,7 +21,7 @@ from coder_assist.types import Assertion, Certainty, Experiencer, Polarity, Sect
 
 
 class Effect(StrEnum):
-    """What a cue says of the mentions in its reach; the last four say nothing and limit the others."""
+    """What a cue says of the mentions in its reach; the last five say nothing and limit the others."""
 
     NEGATED = "negated"
     FAMILY = "family"
@@ -32,11 +32,12 @@ class Effect(StrEnum):
     HISTORICAL = "historical"
     PSEUDO = "pseudo"
     END = "end"
+    ONLY = "only"
     RETURN = "return"
     PATIENT = "patient"
 
 
-_SILENT = frozenset({Effect.PSEUDO, Effect.END, Effect.RETURN, Effect.PATIENT})
+_SILENT = frozenset({Effect.PSEUDO, Effect.END, Effect.ONLY, Effect.RETURN, Effect.PATIENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ _HE = "he|she|patient|the patient"
 _TELLS = (
     "reports|reported|report|states|stated|state|says|said|notes|noted|noticed|describes|described|thinks|feels|felt|"
     "believes|brought|brings|has stated|has reported|has noted|has noticed|called|gives|gave|found|saw|witnessed|observed|"
-    "provides|provided|is concerned|was concerned|is worried|are concerned|is present|was present|are present"
+    "provides|provided|is concerned|was concerned|is worried|are concerned|is present|was present|are present|told|has told"
 )
 
 CUES: list[Cue] = [
@@ -114,7 +115,7 @@ CUES: list[Cue] = [
         "negative|is absent|are absent|was absent|were absent|not present|not seen|not identified|not appreciated|not noted|"
         "not found|not evident|ruled out|unlikely|excluded|none|denied|not demonstrated|not visualized|nonpalpable|"
         "not detected|not palpable|not observed|not suspected|is doubtful|seems doubtful|less likely|not likely",
-        forward=False, backward=True, limit=8, close=True,
+        forward=False, backward=True, limit=10, close=True,
     ),
     *_cues(
         Effect.UNCERTAIN,
@@ -135,6 +136,7 @@ CUES: list[Cue] = [
         _each("unclear|uncertain|wonder|wonders|not clear|unknown", "if|whether", "|this is|it is|he has|she has|the patient has"),
         limit=12,
     ),
+    *_cues(Effect.UNCERTAIN, _each("could|may|might", "just|also|simply|still|well", "be|have|represent"), limit=12),
     *_cues(
         Effect.UNCERTAIN,
         _each("likely|probably|possibly|presumably|perhaps|maybe|suspected", "due to|secondary to|because of|caused by|from"),
@@ -142,7 +144,7 @@ CUES: list[Cue] = [
     ),
     *_cues(
         Effect.UNCERTAIN,
-        "is possible|is suspected|was suspected|is likely|cannot be excluded|cannot be ruled out|is questionable|"
+        "is possible|is likely|cannot be excluded|cannot be ruled out|is questionable|"
         "is in the differential|not excluded|not ruled out|not been ruled out|not been excluded|is considered|was considered|"
         "suspected|questionable|versus|vs|not completely excluded|not entirely excluded|is a possibility|is a consideration|"
         "should be ruled out|to be ruled out|must be ruled out|needs to be ruled out|should be excluded|to be excluded",
@@ -179,13 +181,17 @@ CUES: list[Cue] = [
         "if|return for|return if|should he develop|should she develop|in case of|risk of|risks of|risk for|at risk for|"
         "high risk for|risk factors for|to prevent|prevention of|prophylaxis for|prophylaxis against|prophylaxis of|"
         "screening for|screen for|screened for|monitor for|watch for|watch out for|call for|warned of|warned about|"
-        "watch for signs of|potential for|potential|the possibility of|including but not limited to|risks include|"
+        "watch for signs of|potential for|potential|the possibility of|risks include|"
         "risks including|complications including|complications such as|complications of|unless|education on|"
         "to avoid|avoid|as needed for|prn for|p.r.n. for|in the event of|return to the emergency department|"
         "discussed the risks|explained the risks|risks benefits|risks and benefits|the risks|precautions for|"
         "notify|would be|vaccination against|vaccine for|vaccination for|immunization against|seek care|seek medical care|"
         "seek medical attention|report any|benefits and risks|risk benefits|predisposes to|decrease the risk of|"
         "reduce the risk of|protect against|when he has|when she has|counseled on prevention of|prophylactic for",
+    ),
+    *_cues(
+        Effect.HYPOTHETICAL,
+        _each("risks include|risks including|risks included|include|includes|included|including", "but", "|are|were|is", "not limited to"),
     ),
     *_cues(Effect.HYPOTHETICAL, _each("if", "he has|she has|the patient has|you have|there is|there are|there was|there were")),
     *_cues(Effect.HYPOTHETICAL, "as needed|prn|p.r.n", limit=3, close=True),
@@ -261,7 +267,7 @@ CUES: list[Cue] = [
         "significant for|remarkable for|notable for|there is|there are|there was|there were|is being|will be|still|yet|"
         "found to have|diagnosed with|developed|cause of|due to|d/t|2/2|and has|and is|and had|and was|revealed|showed|shows|"
         "demonstrated|demonstrates|here for|underwent|for which|where|until|and with|and he|and she|will|presence of|and a|"
-        "therefore|then|status post|with the exception of|so|only|just|despite|in spite of|yes|persists|persisted|remains",
+        "therefore|then|status post|with the exception of|so|despite|in spite of|yes|persists|persisted|remains",
     ),
     *_cues(Effect.END, _each(f"{_BLOOD}|{_KIN}|family|caregiver", _TELLS)),
     *_cues(
@@ -269,6 +275,7 @@ CUES: list[Cue] = [
         "he has|she has|patient has|he does have|she does have|he is|she is|patient is|presents|presents with|complains of|"
         "but he|but she|he himself|she herself|he did have|she did have|patient does have|patient also has",
     ),
+    *_cues(Effect.ONLY, "only|just|merely"),
     *_cues(Effect.PATIENT, "the patient|patient|brought in|brought him in|brought her in|child has"),
 ]  # fmt: skip
 
@@ -469,11 +476,14 @@ def _ended(between: Iterable[CueHit], by: CueHit, stretch: tuple[int, int], note
     start, end = stretch
     effect = by.cue.effect
     for hit in between:
-        if not (start <= hit.first and hit.last <= end):
+        # A cue may be the mention's own first word: "negative for flu and positive for chlamydia".
+        if not (start <= hit.first and (hit.last <= end or hit.first == end)):
             continue
         if hit.cue.effect is Effect.RETURN or (hit.cue.effect is Effect.PATIENT and effect is Effect.FAMILY):
             return True
         if hit.cue.effect is Effect.END and effect is not Effect.FAMILY:
+            return True
+        if hit.cue.effect is Effect.ONLY and effect is Effect.NEGATED:
             return True
         if (
             hit.cue.forward

@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -23,7 +25,7 @@ from coder_assist.settings import Settings
 from coder_assist.text.abbreviations import find_senses
 from coder_assist.text.assertion import CueHit, assert_mention, find_cues
 from coder_assist.text.attributes import episode_of, side_of
-from coder_assist.text.matcher import Match, NoteWords, TermMatcher
+from coder_assist.text.matcher import Match, NoteWords, TermMatcher, phrases_of
 from coder_assist.text.measurements import find_measurements, gestations
 from coder_assist.text.phrases import unknown_phrases
 from coder_assist.text.sections import find_sections
@@ -145,9 +147,14 @@ def _spans(note: NoteWords, places: tuple[int, ...]) -> list[list[int]]:
     return spans
 
 
-@Language.factory("coder_assist_mentions", default_config={"store": ""})
-def make_mentions(nlp: Language, name: str, store: str) -> Component:
-    """Make the component that finds mentions; ``store`` is a compiled store (the default one if empty)."""
+@Language.factory("coder_assist_mentions", default_config={"store": "", "learned": ""})
+def make_mentions(nlp: Language, name: str, store: str, learned: str) -> Component:
+    """Make the component that finds mentions.
+
+    ``store`` is a compiled store (the default one if empty); ``learned`` a ``.npy`` file whose field
+    ``key`` holds the keys of further phrases to point out (source ``learned``).
+    """
+    phrase_keys = np.unique(np.load(learned, allow_pickle=False)["key"]) if learned else None
     lexicon = lexicon_at(Path(store) if store else _default_store())
     matcher = TermMatcher(lexicon)
 
@@ -173,6 +180,8 @@ def make_mentions(nlp: Language, name: str, store: str) -> Component:
             for places in unknown_phrases(note, sections, matches)
         )
         rows += _measurements(note)
+        if phrase_keys is not None and len(phrase_keys):
+            rows += _learned(note, phrase_keys)
         rows.sort(key=lambda row: (row["spans"][0], row["source"]))
         _place_in_sections(rows, sections)
         facts["mentions"] = rows
@@ -223,6 +232,19 @@ def _drugs(note: NoteWords, lexicon: Lexicon, covered: set[int]) -> list[tuple[i
             found.append((at,))
         at += 1
     return found
+
+
+def _learned(note: NoteWords, known: npt.NDArray[np.uint64]) -> list[dict[str, Any]]:
+    phrases = phrases_of(note)
+    found = np.searchsorted(known, phrases.keys)
+    found[found == len(known)] = 0
+    rows = []
+    for at in np.flatnonzero(known[found] == phrases.keys).tolist():
+        places = (int(phrases.firsts[at]), int(phrases.lasts[at]))
+        row = _row(note, places, MentionKind.DIAGNOSIS, "learned", (int(phrases.keys[at]),), None)
+        span = [note.words[places[0]].start, note.words[places[1]].end]
+        rows.append(row | {"spans": [span], "text": note.text[span[0] : span[1]]})
+    return rows
 
 
 def _measurements(note: NoteWords) -> list[dict[str, Any]]:

@@ -128,6 +128,43 @@ def spine_region(note: NoteWords, place: int) -> str | None:
     return _REGIONS[raw[0]]
 
 
+LONGEST_PHRASE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """All windows of up to four content words of a note: keys, first and last places, words; equally long."""
+
+    keys: npt.NDArray[np.uint64]
+    firsts: npt.NDArray[np.int64]
+    lasts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+
+
+def phrases_of(note: NoteWords) -> Phrases:
+    """Return the windows of a note that a phrase memory may hold; none crosses a sentence, colon or bracket."""
+    places = [i for i, word in enumerate(note.words) if word.stem not in STOPWORDS]
+    hashes = np.array([word_hash(note.words[i].stem) for i in places], dtype=np.uint64)
+    sums = np.zeros(len(places) + 1, dtype=np.uint64)
+    np.cumsum(hashes, out=sums[1:])
+    runs = TermMatcher.runs(note, places)
+    at = np.array(places, dtype=np.int64)
+    parts: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64], int]] = []
+    for length in range(1, min(LONGEST_PHRASE, len(places)) + 1):
+        keys = sums[length:] - sums[:-length]
+        inside = runs[length - 1 :] == runs[: len(runs) - length + 1]
+        parts.append((keys[inside], at[: len(at) - length + 1][inside], at[length - 1 :][inside], length))
+    if not parts:
+        nothing = np.zeros(0, dtype=np.int64)
+        return Phrases(np.zeros(0, dtype=np.uint64), nothing, nothing, nothing)
+    return Phrases(
+        np.concatenate([keys for keys, _, _, _ in parts]),
+        np.concatenate([firsts for _, firsts, _, _ in parts]),
+        np.concatenate([lasts for _, _, lasts, _ in parts]),
+        np.concatenate([np.full(len(keys), length, dtype=np.int64) for keys, _, _, length in parts]),
+    )
+
+
 class TermMatcher:
     """Finds lexicon terms in a note's words."""
 
@@ -186,7 +223,7 @@ class TermMatcher:
             return []
         sums = np.zeros(len(hashes) + 1, dtype=np.uint64)
         np.cumsum(np.array(hashes, dtype=np.uint64), out=sums[1:])
-        runs = self._runs(note, places)
+        runs = self.runs(note, places)
         found: list[Match] = []
         for length in range(1, min(LONGEST_WINDOW, self._lexicon.longest) + 1):
             if length > len(places):
@@ -220,7 +257,7 @@ class TermMatcher:
         return any(_JOINT.search(term.text) for term in self._lexicon.terms_of(term_key))
 
     @staticmethod
-    def _runs(note: NoteWords, places: list[int]) -> npt.NDArray[np.int64]:
+    def runs(note: NoteWords, places: list[int]) -> npt.NDArray[np.int64]:
         """Number the stretches that a term may not cross: sentences, colons, brackets, two commas."""
         runs = np.zeros(len(places), dtype=np.int64)
         run = 0

@@ -101,7 +101,6 @@ def test_neoplasm_table(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="cdc_index.py: the table's own head is not taken out of its first row")
 def test_head_of_the_neoplasm_table(tmp_path: Path) -> None:
     """The first row of the neoplasm table names no site."""
     path = tmp_path / "neoplasm.xml"
@@ -144,9 +143,6 @@ def test_another_file_is_refused(tmp_path: Path, name: str, content: bytes, mess
         list(read_index(path))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=EOFError, reason="cdc_index.py: EOFError of a broken-off download comes out raw"
-)
 def test_broken_off_download(tmp_path: Path) -> None:
     """A gzipped file that breaks off is refused."""
     path = tmp_path / "index.xml.gz"

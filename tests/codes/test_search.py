@@ -97,9 +97,6 @@ def test_whole_code_comes_first(library: Library, typed: str, first: str) -> Non
     assert values(library, typed)[0] == first
 
 
-@pytest.mark.xfail(
-    strict=True, reason="codes/__init__.py: search fills up with words that share a digit with the code"
-)
 @pytest.mark.parametrize("typed", ["E11.2", "s52.501a", "B20", "Z99.999"])
 def test_typed_code_brings_no_words(library: Library, typed: str) -> None:
     """What is a code's beginning brings only codes that begin so."""
@@ -144,9 +141,6 @@ def test_search_in_a_system_without_a_book(library: Library) -> None:
     assert library.search("walker", System.HCPCS) == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="lexicon.py: search takes the best rows of all systems before it looks at the system"
-)
 @pytest.mark.parametrize("text", ["fracture", "pain"])
 def test_search_in_one_system_looks_at_all_of_it(library: Library, text: str) -> None:
     """A system with few terms is not crowded out by one with many."""

@@ -226,11 +226,6 @@ def test_bad_row(tmp_path: Path, name: str, row: str, message: str) -> None:
     assert caught.value.line == 3
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(ValueError, UnicodeDecodeError),
-    reason="sources.py: these come out raw, without file and line",
-)
 @pytest.mark.parametrize(
     "row", [b"flu\tICD10\tJ11.1\tlay", "syndrome de ménière\tICD-10-CM\tH81.09\tlay".encode("latin-1")]
 )
@@ -242,9 +237,6 @@ def test_bad_row_of_a_rarer_kind(tmp_path: Path, row: bytes) -> None:
         list(read_synonyms(path))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="sources.py: a spreadsheet's byte order mark is taken for part of the header"
-)
 def test_byte_order_mark(tmp_path: Path) -> None:
     """A file that a spreadsheet saved as UTF-8 with a byte order mark is read."""
     path = tmp_path / "synonyms.tsv"

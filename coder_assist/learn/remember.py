@@ -1,0 +1,114 @@
+"""Build a phrase memory from coded notes.
+
+Where the gold has evidence, a phrase is credited with a code if it lies in that code's evidence; where it
+has none (CodiEsp), if it stands in a note that carries the code. Either way ``seen`` counts every note
+in which the phrase stands, so that a phrase that stands everywhere is worth nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coder_assist.suggest.memory import PAIR, PhraseMemory
+from coder_assist.text.matcher import NoteWords, Phrases, phrases_of
+from coder_assist.text.sections import find_sections
+from coder_assist.text.sentences import find_sentences
+from coder_assist.types import Code, System
+
+LEAST_NOTES = 2
+LEAST_PRECISION = 0.25
+SINGLE_WORDS = 2
+
+
+@dataclass(frozen=True)
+class NotePhrases:
+    """The phrases of one coded note: all of them, and those credited to each required code."""
+
+    keys: npt.NDArray[np.uint64]
+    credited: dict[Code, tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]
+
+
+def note_phrases(line: dict[str, Any]) -> NotePhrases:
+    """Return the phrases of a coded line; codes without evidence are credited with all of the note."""
+    text = line["text"]
+    note = NoteWords.cut(text, find_sentences(text, find_sections(text)))
+    phrases = phrases_of(note)
+    starts = np.array([word.start for word in note.words], dtype=np.int64)
+    ends = np.array([word.end for word in note.words], dtype=np.int64)
+    credited = {}
+    for coded in line["codes"]:
+        if coded["status"] != "required":
+            continue
+        inside = _inside(phrases, starts, ends, coded.get("evidence") or ())
+        keys, first = np.unique(phrases.keys[inside], return_index=True)
+        credited[Code(System(coded["system"]), coded["code"])] = (keys, phrases.lengths[inside][first])
+    return NotePhrases(np.unique(phrases.keys), credited)
+
+
+def _inside(
+    phrases: Phrases,
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    evidence: Sequence[dict[str, int]],
+) -> npt.NDArray[np.bool_]:
+    if not evidence or not len(starts):
+        return np.full(len(phrases.keys), not evidence)
+    found = np.zeros(len(phrases.keys), dtype=bool)
+    for span in evidence:
+        found |= (starts[phrases.firsts] >= span["start"]) & (ends[phrases.lasts] <= span["end"])
+    return found
+
+
+def build_memory(notes: Iterable[NotePhrases], least_notes: int = LEAST_NOTES) -> PhraseMemory:
+    """Return the memory of coded notes.
+
+    A pair is kept if the phrase earned the code in ``least_notes`` notes and in a quarter of the notes in
+    which it stands; a phrase of two or more words may also have earned it in the one note it stands in,
+    where evidence says so. ``least_notes`` above 2 forgets everything rarer (for notes under privacy rules).
+    """
+    notes = list(notes)
+    codes = sorted({code for note in notes for code in note.credited})
+    number_of = {code: number for number, code in enumerate(codes)}
+    all_keys = np.concatenate([note.keys for note in notes]) if notes else np.zeros(0, dtype=np.uint64)
+    known, seen = np.unique(all_keys, return_counts=True)
+    keys: list[npt.NDArray[np.uint64]] = []
+    owners: list[npt.NDArray[np.int64]] = []
+    lengths: list[npt.NDArray[np.int64]] = []
+    for note in notes:
+        for code, (credited, words) in note.credited.items():
+            keys.append(credited)
+            owners.append(np.full(len(credited), number_of[code], dtype=np.int64))
+            lengths.append(words)
+    if not keys:
+        return PhraseMemory(np.zeros(0, dtype=PAIR), codes)
+    key, owner, length = np.concatenate(keys), np.concatenate(owners), np.concatenate(lengths)
+    order = np.lexsort((owner, key))
+    key, owner, length = key[order], owner[order], length[order]
+    fresh = np.ones(len(key), dtype=bool)
+    fresh[1:] = (key[1:] != key[:-1]) | (owner[1:] != owner[:-1])
+    first = np.flatnonzero(fresh)
+    right = np.diff(np.append(first, len(key)))
+    key, owner, length = key[first], owner[first], length[first]
+    stood = seen[np.searchsorted(known, key)]
+    with_evidence = _located(notes, codes)[owner]
+    often = (right >= least_notes) & (right / stood >= LEAST_PRECISION)
+    once = with_evidence & (length >= SINGLE_WORDS) & (right / stood >= 0.5) & (least_notes <= LEAST_NOTES)
+    keep = often | once
+    pairs = np.zeros(int(keep.sum()), dtype=PAIR)
+    pairs["key"], pairs["code"], pairs["words"] = key[keep], owner[keep], length[keep]
+    pairs["right"], pairs["seen"] = np.minimum(right[keep], 65535), np.minimum(stood[keep], 65535)
+    return PhraseMemory(pairs, codes)
+
+
+def _located(notes: Sequence[NotePhrases], codes: Sequence[Code]) -> npt.NDArray[np.bool_]:
+    """Say for each code whether its credits come from evidence: fewer phrases than the note has."""
+    located = dict.fromkeys(codes, False)
+    for note in notes:
+        for code, (credited, _) in note.credited.items():
+            located[code] |= len(credited) < len(note.keys)
+    return np.array([located[code] for code in codes])
