@@ -29,14 +29,15 @@ class Settings(BaseSettings):
     )
     lexicon_dir: Path | None = Field(
         default=None,
-        description="Directory with further synonyms.tsv, abbreviations.tsv or CDC index XML files.",
+        description="Directory with further synonyms.tsv, abbreviations.tsv or CDC index XML files (.xml, .xml.gz).",
     )
     pcs_file: Path | None = Field(
         default=None,
         description="CMS's ICD-10-PCS order file (icd10pcs_order_<year>.txt), instead of a packaged list.",
     )
     hcpcs_file: Path | None = Field(
-        default=None, description="CMS's HCPCS Level II file (HCPC<year>_<month>_ANWEB.txt, or tab separated)."
+        default=None,
+        description="CMS's HCPCS Level II file (HCPC<year>_<month>_ANWEB.txt, or tab separated).",
     )
     cpt_file: Path | None = Field(
         default=None,

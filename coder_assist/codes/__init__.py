@@ -21,7 +21,7 @@ from coder_assist.codes.book import CodeBook
 from coder_assist.codes.compiler import lexicon_files, store_for
 from coder_assist.codes.editions import Edition, edition_for, installed_editions
 from coder_assist.codes.instructions import CodeRange, Instruction, InstructionKind
-from coder_assist.codes.lexicon import Hit, Lexicon, Term
+from coder_assist.codes.lexicon import Hit, Lexicon, Term, open_lexicon
 from coder_assist.codes.listed import ListedBook
 from coder_assist.codes.listings import Listing, cpt_listing, hcpcs_listing, packaged_pcs, pcs_listing
 from coder_assist.errors import UnknownCode
@@ -178,7 +178,7 @@ def _open(
         System.CPT: CodeBook(store / "codes.sqlite", System.CPT, "catalogue"),
     }
     books.update({listing.system: ListedBook(listing, cache_dir) for listing in listings})
-    return Library(edition, books, Lexicon(store))
+    return Library(edition, books, open_lexicon(store))
 
 
 def open_library(

@@ -66,7 +66,7 @@ def lexicon_files(extra: Path | None) -> list[Path]:
 
 def _is_index(path: Path) -> bool:
     """Say whether a file of a lexicon directory is one of CDC's Index files, by its name."""
-    return path.name.endswith((".xml", ".xml.gz"))
+    return path.name.endswith((".xml", ".xml.gz")) and path.is_file()
 
 
 @cache
@@ -174,9 +174,7 @@ def _compile(edition: Edition, files: list[Path], store: Path, listings: Sequenc
     if edition.order is not None:
         apply_order_file(nodes, edition.order)
     # Packaged files come first: a user's row for the same code replaces ours.
-    procedures = {
-        row.code: row for path in files if path.name == "cpt.tsv" for row in read_procedures(path)
-    }
+    procedures = {row.code: row for path in files if path.name == "cpt.tsv" for row in read_procedures(path)}
     catalogue = [Node(row.code, "code", row.label, None) for row in procedures.values()]
     books = {System.ICD10CM: nodes, System.CPT: catalogue}
     _write_book(store / "codes.sqlite", books)
@@ -401,6 +399,11 @@ def _save_terms(
     lists = [np.sort(rank[postings[word]]) for word in vocabulary]
     np.save(store / "terms.npy", table)
     np.save(store / "offsets.npy", offsets)
+    # What retrieval compares with: the sorted stems of each term, so that none is cut at run time.
+    stems = [" ".join(sorted(content_stems(blob.decode()))).encode() for blob in blobs]
+    (store / "stems.bin").write_bytes(b"".join(stems))
+    ends = np.concatenate(([0], np.cumsum([len(part) for part in stems]))).astype(np.uint32)
+    np.save(store / "stem-offsets.npy", ends)
     (store / "texts.bin").write_bytes(b"".join(blobs))
     (store / "vocabulary.txt").write_text("\n".join(vocabulary), encoding="utf-8")
     np.save(store / "postings.npy", np.concatenate(lists).astype(np.uint32))

@@ -67,13 +67,12 @@ def _is_day(value: object) -> TypeGuard[date]:
 def _path(directory: Path, table: dict[str, Any], key: str) -> Path | None:
     if key not in table:
         return None
-    if not isinstance(table[key], str):
-        raise CodeBookError(
-            f"{directory.name}/edition.toml: expected {key} as a file name; got {table[key]!r}"
-        )
-    path = directory / table[key]
+    name = table[key]
+    if not isinstance(name, str):
+        raise CodeBookError(f"{directory.name}/edition.toml: expected {key} as a file name; got {name!r}")
+    path = directory / name
     if not path.is_file():
-        raise CodeBookError(f"{directory.name}/edition.toml: {key} names {table[key]!r}, which is not there")
+        raise CodeBookError(f"{directory.name}/edition.toml: {key} names {name!r}, which is not there")
     return path
 
 

@@ -21,7 +21,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from coder_assist.codes.compiler import FORMAT, SOURCES
 from coder_assist.codes.sources import Procedure, Sense
-from coder_assist.codes.terms import KEY_MASK, STOPWORDS, content_stems, words
+from coder_assist.codes.terms import KEY_MASK, STOPWORDS, words
 from coder_assist.errors import CodeBookError
 from coder_assist.types import Code, System
 
@@ -60,6 +60,7 @@ class Lexicon:
     """Terms, abbreviations and drugs of a compiled store. Safe to use from several threads."""
 
     def __init__(self, store: Path) -> None:
+        self.store = store
         meta = json.loads((store / "meta.json").read_text(encoding="utf-8"))
         if meta.get("format") != FORMAT:
             raise CodeBookError(
@@ -70,8 +71,10 @@ class Lexicon:
         self._codes = [Code(System(system), value) for system, value in facts["codes"]]
         self._table = np.load(store / "terms.npy", mmap_mode="r")
         self._keys: npt.NDArray[np.uint64] = np.ascontiguousarray(self._table["key"])
-        self._offsets = np.load(store / "offsets.npy", mmap_mode="r")
+        self._offsets = np.load(store / "offsets.npy")
         self._texts = (store / "texts.bin").read_bytes()
+        self._stems = (store / "stems.bin").read_bytes()
+        self._stem_offsets = np.load(store / "stem-offsets.npy")
         self.vocabulary: list[str] = (store / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
         self._postings = np.load(store / "postings.npy", mmap_mode="r")
         self._starts = np.load(store / "starts.npy").astype(np.int64)
@@ -97,6 +100,7 @@ class Lexicon:
         self.closest_word = lru_cache(maxsize=32768)(self._closest_word)
         self._sorted_stems = lru_cache(maxsize=16384)(self._sort_stems)
         self.terms_of = lru_cache(maxsize=16384)(self._terms_of)
+        self._of_system = lru_cache(maxsize=len(System))(self._rows_of_system)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -126,13 +130,13 @@ class Lexicon:
             self._texts[start:end].decode(), code, SOURCES[int(record["source"])], int(record["length"])
         )
 
-    def _of_system(self, system: System) -> npt.NDArray[np.bool_]:
+    def _rows_of_system(self, system: System) -> npt.NDArray[np.bool_]:
         """Say for each row of the table whether its code is of a system."""
         wanted = np.array([code.system is system for code in self._codes])
         return np.asarray(wanted[self._table["code"]])
 
     def _sort_stems(self, row: int) -> str:
-        return " ".join(sorted(content_stems(self.term(row).text)))
+        return self._stems[int(self._stem_offsets[row]) : int(self._stem_offsets[row + 1])].decode()
 
     def known_keys(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """Say for each key (any shape) whether a term has it."""
@@ -290,3 +294,9 @@ class Lexicon:
                 if word:
                     found[position] = score / 100 * 0.9
         return list(found.items())
+
+
+@lru_cache(maxsize=8)
+def open_lexicon(store: Path) -> Lexicon:
+    """Return the lexicon of a compiled store, opened once per process."""
+    return Lexicon(store)

@@ -26,6 +26,7 @@ import csv
 import gzip
 import importlib.util
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -136,7 +137,7 @@ def _lines(path: Path) -> list[str]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content = file.read()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise CodeBookError(f"{path.name}: expected a file that can be read; {error}") from None
     for encoding in ("utf-8-sig", "cp1252"):
         try:
@@ -156,7 +157,7 @@ def _checked(path: Path, system: System, numbered: Iterable[tuple[int, Row]]) ->
         except ValueError:
             formed = False
         if not formed or (system is System.ICD10PCS and row.billable and len(row.code) != 7):
-            raise CodeBookError(f"{path.name}:{line}: expected a {system} code; got {row.code!r}")
+            raise CodeBookError(f"{path.name}:{line}: expected a code of {system}; got {row.code!r}")
         if not row.title:
             raise CodeBookError(f"{path.name}:{line}: {row.code} has no title")
         if row.code in first_line:

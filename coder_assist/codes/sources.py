@@ -114,11 +114,11 @@ def data_file(name: str) -> Path:
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     columns = _COLUMNS[path.name]
     try:
-        lines = path.read_bytes().decode("utf-8-sig").splitlines()  # spreadsheets put a byte order mark in front
+        lines = path.read_bytes().decode("utf-8-sig").splitlines()  # with a spreadsheet's byte order mark
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
+        number, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
         raise LexiconError(
-            path.name, line, f"expected UTF-8; got byte 0x{error.object[error.start]:02x}; save the file as UTF-8"
+            path.name, number, f"expected UTF-8; got byte 0x{byte:02x}; save the file as UTF-8"
         ) from None
     if not lines or tuple(lines[0].split("\t")) != columns:
         raise LexiconError(path.name, 1, f"expected the header {' '.join(columns)} (tab separated)")

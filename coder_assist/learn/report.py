@@ -203,7 +203,7 @@ def show(report: Report, console: Console) -> None:
             console.print(_coverage_table(name, one["coverage"]))
         if "compared" in one:
             console.print(_comparison_table(name, one["compared"]))
-            for label in ("better", "worse"):
+            for label in (label for label in ("better", "worse") if one["compared"][label]):
                 console.print(_changes_table(f"{name}: {label} with the other pack", one["compared"][label]))
         for label, errors in one.get("errors", {}).items():
             console.print(_errors_table(f"{name}: {label}", errors))
@@ -232,6 +232,10 @@ def _table(title: str | None, *columns: str) -> Table:
 
 def _cell(value: object) -> str:
     return "-" if value is None else escape(str(value))
+
+
+def _short(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else _cell(value)
 
 
 def score_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -280,8 +284,8 @@ def _parts_table(name: str, by: dict[str, Any]) -> Table:
     columns = ("notes", "required", "selected", "precision", "recall", "f1", "map")
     table = _table(f"{name} by {by['part']}", "", *columns)
     for part, scores in by.items():
-        if part != "part":
-            table.add_row(escape(part[:30]), *(_cell(scores[column]) for column in columns))
+        if part != "part" and (scores["required"] or scores["selected"]):
+            table.add_row(escape(part[:26]), *(_short(scores[column]) for column in columns))
     return table
 
 

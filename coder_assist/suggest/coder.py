@@ -7,8 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from coder_assist.codes import Library, Shelf
-from coder_assist.codes.compiler import store_for
-from coder_assist.codes.editions import installed_editions
 from coder_assist.settings import Settings
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
 from coder_assist.suggest.memory import PhraseMemory
@@ -75,7 +73,7 @@ class Coder:
     @classmethod
     def load_with(cls, pack: Pack, settings: Settings) -> Coder:
         """Make a coder of a pack that is loaded already. Raises ``CodeBookError`` or ``LexiconError``."""
-        shelf = Shelf(installed_editions(settings.editions_dir), settings.cache_dir, settings.lexicon_dir)
+        shelf = Shelf.of(settings)
         return cls(shelf, pack, settings.max_note_characters)
 
     @property
@@ -92,10 +90,9 @@ class Coder:
         library, notice = self._shelf.library_for(encounter.service_date)
         name = library.edition.name
         if name not in self._stages:
-            store = store_for(library.edition, self._shelf.cache_dir, self._shelf.lexicon_dir)
             self._stages[name] = (
                 library,
-                NoteReader(store, self._longest, self._pack.memory_file),
+                NoteReader(library.lexicon.store, self._longest, self._pack.memory_file),
                 Proposer(library, self._pack.priors),
             )
         return (*self._stages[name], notice)

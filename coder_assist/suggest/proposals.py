@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -75,9 +76,11 @@ class Proposer:
         """
         proposals: dict[Code, Proposal] = {}
         drugs: set[str] = set()
+        around: list[_Surroundings] = []
         remembered: list[tuple[Document, Mention, float]] = []
         for document in documents:
             surroundings = _Surroundings(document)
+            around.append(surroundings)
             length = max(1, len(document.note.text))
             for mention in document.mentions:
                 position = mention.span.start / length
@@ -115,7 +118,7 @@ class Proposer:
             self._remember(proposals, remembered, memory)
         self._combiner.extend(proposals)
         self._add_alternatives(proposals)
-        self._weigh_procedures(proposals.values(), documents)
+        self._weigh_procedures(proposals.values(), around)
         return list(proposals.values()), frozenset(drugs)
 
     def _remember(
@@ -176,13 +179,13 @@ class Proposer:
                 rival.alternative_rank = place
                 proposals[code] = rival
 
-    def _weigh_procedures(self, proposals: Iterable[Proposal], documents: Sequence[Document]) -> None:
+    def _weigh_procedures(self, proposals: Iterable[Proposal], around: Sequence[_Surroundings]) -> None:
         """Look in the notes for the cues that set a procedure apart from its family."""
         proposals = [p for p in proposals if p.code.system is System.CPT]
         if not proposals:
             return
         # Cues begin at a word: "2 cm" is not in "1.2 cm", and "open" is not in "reopen".
-        text = " " + " ".join(word.raw for document in documents for word in words(document.note.text)) + " "
+        text = " " + " ".join(word.raw for surroundings in around for word in surroundings.words) + " "
         for proposal in proposals:
             facts = self._library.lexicon.procedures.get(proposal.code.value)
             if facts is None:
@@ -345,7 +348,9 @@ class _Surroundings:
         self._sentences: dict[int, frozenset[str]] = {}
         lists = [section for section in document.sections if section.kind in _LISTS]
         text = document.note.text
-        self.around = frozenset(stem for s in lists for stem in content_stems(text[s.body : s.span.end]))
+        self.words = words(text)
+        self._starts = [word.start for word in self.words]
+        self.around = frozenset(stem for s in lists for stem in self._stems(Span(s.body, s.span.end)))
         self._first_line: dict[SectionKind, int] = {}
         for mention in document.mentions:
             self._first_line.setdefault(mention.section, mention.sentence)
@@ -366,13 +371,16 @@ class _Surroundings:
             return 99
         return mention.sentence - self._first_line[mention.section] + 1
 
+    def _stems(self, span: Span) -> frozenset[str]:
+        first, last = bisect_left(self._starts, span.start), bisect_left(self._starts, span.end)
+        return frozenset(word.stem for word in self.words[first:last])
+
     def near(self, mention: Mention) -> frozenset[str]:
         """Return the stems of a mention's sentence."""
         found = self._sentences.get(mention.sentence)
         if found is None:
             sentence = self._document.sentences[mention.sentence]
-            text = sentence.slice(self._document.note.text)
-            found = frozenset(content_stems(text)) | spine_levels(text)
+            found = self._stems(sentence) | spine_levels(sentence.slice(self._document.note.text))
             self._sentences[mention.sentence] = found
         return found
 

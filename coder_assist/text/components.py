@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ import numpy.typing as npt
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from coder_assist.codes.lexicon import Lexicon
+from coder_assist.codes import Shelf
+from coder_assist.codes.lexicon import Lexicon, open_lexicon
 from coder_assist.codes.sources import Sense
 from coder_assist.settings import Settings
 from coder_assist.text.abbreviations import find_senses
@@ -40,18 +40,8 @@ if not Doc.has_extension(_KEY):
 _last = threading.local()
 
 
-@lru_cache(maxsize=4)
-def lexicon_at(store: Path) -> Lexicon:
-    """Return the lexicon of a compiled store, opened once per process."""
-    return Lexicon(store)
-
-
 def _default_store() -> Path:
-    from coder_assist.codes.compiler import store_for
-    from coder_assist.codes.editions import installed_editions
-
-    settings = Settings()
-    return store_for(installed_editions(settings.editions_dir)[-1], settings.cache_dir, settings.lexicon_dir)
+    return Shelf.of(Settings()).library_for(None)[0].lexicon.store
 
 
 def _facts(doc: Doc) -> dict[str, Any]:
@@ -155,7 +145,7 @@ def make_mentions(nlp: Language, name: str, store: str, learned: str) -> Compone
     ``key`` holds the keys of further phrases to point out (source ``learned``).
     """
     phrase_keys = np.unique(np.load(learned, allow_pickle=False)["key"]) if learned else None
-    lexicon = lexicon_at(Path(store) if store else _default_store())
+    lexicon = open_lexicon(Path(store) if store else _default_store())
     matcher = TermMatcher(lexicon)
 
     def mentions(doc: Doc) -> Doc:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -325,6 +327,18 @@ def test_threads_read_one_book(book: CodeBook, entries: dict[str, CodeEntry]) ->
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda name: [ask(name) for ask in fresh], names))
     assert answers == [[ask(name) for ask in fresh] for name in names]
+
+
+def test_closed_book(small_library: Library, tmp_path: Path) -> None:
+    """A book, and a library of them, closes at the end of a ``with`` block."""
+    (store,) = (tmp_path / "cache").iterdir()
+    with CodeBook(store / "codes.sqlite", System.ICD10CM, "FY2031") as book:
+        assert "A00.9" in book
+    with small_library as library:
+        assert "A00.9" in library.icd
+    for closed in (book, small_library.icd):
+        with pytest.raises(sqlite3.ProgrammingError):
+            len(closed)
 
 
 def test_library_knows_both_books(library: Library) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from coder_assist.codes import Library, compiler, installed_editions, open_library
+from coder_assist.codes import Lexicon, Library, compiler, installed_editions, open_library
 from coder_assist.codes.compiler import store_for, variants
 from coder_assist.codes.terms import key
 from coder_assist.errors import CodeBookError, LexiconError
+from coder_assist.types import System
 
 Make = Callable[..., Path]
 
@@ -218,37 +221,118 @@ def test_lexicon_directory_that_is_not_there(small_data: Path, make_editions: Ma
 
 
 def test_user_procedure_that_is_packaged(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
-    """A user's own row for a packaged CPT code replaces it or is refused as a ``LexiconError``."""
+    """A user's own row for a packaged CPT code replaces it, with its terms."""
     extra = tmp_path / "mine"
     extra.mkdir()
-    (extra / "cpt.tsv").write_text((small_data / "cpt.tsv").read_text().replace("Setting", "Mending"))
-    try:
-        found = open_library(tmp_path / "cache", make_editions(), extra)
-    except LexiconError:
-        return
-    assert found.books[compiler.System.CPT].title("99999") == "Mending a broken forearm"
+    ours = (small_data / "cpt.tsv").read_text()
+    (extra / "cpt.tsv").write_text(
+        ours.replace("Setting", "Mending").replace("forearm reduction", "arm mend")
+    )
+    found = open_library(tmp_path / "cache", make_editions(), extra)
+    assert [(entry.code.value, entry.title) for entry in found.books[System.CPT]] == [
+        ("99999", "Mending a broken forearm")
+    ]
+    assert found.lexicon.procedures["99999"].label == "Mending a broken forearm"
+    assert found.lexicon.terms_of(key("arm mend"))
+    assert found.lexicon.terms_of(key("forearm reduction")) == ()
 
 
-def test_drug_with_an_unknown_code(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("conditions", "status"), [("A00 A99", ""), ("A00", "A99")])
+def test_drug_with_an_unknown_code(
+    small_data: Path, make_editions: Make, tmp_path: Path, conditions: str, status: str
+) -> None:
     """A drug's condition or status code that the edition has not is refused with file and line."""
     extra = tmp_path / "mine"
     extra.mkdir()
     (extra / "drugs.tsv").write_text(
-        "drug\tgeneric\tconditions\tstatus_code\nzithro\tazithromycin\tA99\tZ79.9\n"
+        f"drug\tgeneric\tconditions\tstatus_code\nzithro\tazithromycin\t{conditions}\t{status}\n"
     )
-    with pytest.raises(LexiconError, match=r"drugs\.tsv:2"):
+    with pytest.raises(LexiconError, match=r"drugs\.tsv:2: ICD-10-CM edition FY2031 has no A99"):
         open_library(tmp_path / "cache", make_editions(), extra)
 
 
-def test_index_file_in_the_lexicon_directory(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
-    """A CDC Index file in the user's lexicon directory adds its terms."""
+INDEX = (
+    "<ICD10CM.index><letter><mainTerm><title>Blue death</title><code>A00.9</code></mainTerm>"
+    "<mainTerm><title>Red death</title><code>A99</code></mainTerm></letter></ICD10CM.index>"
+)
+
+
+@pytest.mark.parametrize("name", ["index.xml", "index.xml.gz"])
+def test_index_file_in_the_lexicon_directory(
+    small_data: Path, make_editions: Make, tmp_path: Path, name: str
+) -> None:
+    """A CDC Index file in the user's lexicon directory adds its terms, codes that are not there aside."""
     extra = tmp_path / "mine"
     extra.mkdir()
-    (extra / "index.xml").write_text(
-        "<ICD10CM.index><letter><mainTerm><title>Blue death</title><code>A00.9</code></mainTerm></letter></ICD10CM.index>"
-    )
+    (extra / name).write_bytes(gzip.compress(INDEX.encode()) if name.endswith(".gz") else INDEX.encode())
     found = open_library(tmp_path / "cache", make_editions(), extra)
-    assert [term.code.value for term in found.lexicon.terms_of(key("blue death"))] == ["A00.9"]
+    (added,) = found.lexicon.terms_of(key("blue death"))
+    assert (added.code.value, added.source) == ("A00.9", "index")
+    assert found.lexicon.terms_of(key("red death")) == ()
+
+
+def test_version_covers_index_files(small_library: Library, make_editions: Make, tmp_path: Path) -> None:
+    """The lexicon's version changes with the Index files of the edition and of the lexicon directory."""
+    extra = tmp_path / "mine"
+    extra.mkdir()
+    (extra / "index.xml").write_text(INDEX)
+    own = open_library(tmp_path / "cache", make_editions(), extra)
+    toml = 'name = "FY2031"\nvalid_from = 2030-10-01\nvalid_to = 2031-09-30\ntabular = "tabular.xml"\n'
+    listed = open_library(
+        tmp_path / "cache", make_editions(toml + 'index = ["index.xml"]\n', index_xml=INDEX)
+    )
+    assert own.lexicon.version != small_library.lexicon.version != listed.lexicon.version
+
+
+def test_packaged_rows_without_their_code(
+    small_data: Path, make_editions: Make, tmp_path: Path, tabular: Path
+) -> None:
+    """A packaged row whose code an edition lacks is left out of it; a drug only loses the code."""
+    older = tabular.read_text().replace("B20", "B21").replace("A00.9", "A00.8")
+    (small_data / "drugs.tsv").write_text(
+        "drug\tgeneric\tconditions\tstatus_code\ndoxy\tdoxycycline\tA00 B20\tA00.9\n"
+    )
+    lexicon = open_library(tmp_path / "cache", make_editions(tabular_xml=older)).lexicon
+    assert lexicon.terms_of(key("rice water stool")) == ()
+    assert set(lexicon.senses) == {"FX"}
+    assert (lexicon.drugs["doxy"].conditions, lexicon.drugs["doxy"].status_code) == (("A00",), "")
+
+
+def test_changed_code_compiles_anew(
+    small_library: Library, make_editions: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that other code has compiled is not taken."""
+    assert compiler._code_digest() == compiler._code_digest.__wrapped__()
+    monkeypatch.setattr(compiler, "_code_digest", lambda: b"other code")
+    open_library(tmp_path / "cache", make_editions())
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_store_of_another_format(small_library: Library, tmp_path: Path) -> None:
+    """A store of another format is refused when it is opened by its path."""
+    (store,) = (tmp_path / "cache").iterdir()
+    (store / "meta.json").write_text('{"edition": "FY2031", "lexicon": "0"}')
+    with pytest.raises(CodeBookError, match=r"expected a store of format \d+; got None"):
+        Lexicon(store)
+
+
+def test_abandoned_compilations_are_removed(small_data: Path, make_editions: Make, tmp_path: Path) -> None:
+    """What a killed compilation left is removed after an hour; one that may still run is left alone."""
+    old, young = (tmp_path / "cache" / f".compiling-{name}" for name in ("old", "young"))
+    for path in (old, young):
+        path.mkdir(parents=True)
+        (path / "codes.sqlite").write_text("half")
+    os.utime(old, (0, 0))
+    open_library(tmp_path / "cache", make_editions())
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_store_may_be_read_by_others(small_library: Library, tmp_path: Path) -> None:
+    """A store has the access rights of any new directory, so that a service may read a shared one."""
+    (store,) = (tmp_path / "cache").iterdir()
+    (tmp_path / "plain").mkdir()
+    assert store.stat().st_mode & 0o755 == (tmp_path / "plain").stat().st_mode & 0o755
 
 
 @pytest.mark.parametrize(

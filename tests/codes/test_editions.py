@@ -10,7 +10,7 @@ import pytest
 
 from coder_assist.codes import Edition, Library, Shelf, edition_for, installed_editions, open_library
 from coder_assist.codes.editions import packaged_edition, read_edition
-from coder_assist.errors import CodeBookError, LexiconError
+from coder_assist.errors import CodeBookError
 from coder_assist.types import System
 
 BASE = 'name = "FY2031"\nvalid_from = 2030-10-01\nvalid_to = 2031-09-30\ntabular = "tabular.xml"\n'
@@ -177,21 +177,26 @@ def test_editions_directory_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "toml",
+    ("toml", "message"),
     [
-        BASE.replace("2030-10-01", "2030-10-01T00:00:00"),
-        BASE + "index = 3\n",
-        BASE.replace("FY2031", "Año 2031").encode("latin-1"),
+        (BASE.replace("2030-10-01", "2030-10-01T00:00:00"), "valid_from <= valid_to .* got .*datetime"),
+        (BASE + "index = 3\n", "expected index as a list of file names in brackets; got 3"),
+        (BASE + "index = [3]\n", "expected index as a file name; got 3"),
+        (BASE.replace('"tabular.xml"', "[1]"), r"expected tabular as a file name; got \[1\]"),
+        (BASE.replace("FY2031", "Año 2031").encode("latin-1"), r"expected a readable edition\.toml"),
+        (BASE.replace("FY2031", "FY/2031"), "expected a name of at most 50 letters.*; got 'FY/2031'"),
+        (BASE.replace("FY2031", ".."), "expected a name of at most 50 letters"),
+        (BASE.replace("FY2031", "x" * 300), "expected a name of at most 50 letters"),
     ],
 )
-def test_bad_edition_file_of_a_rarer_kind(make_editions: Make, toml: str | bytes) -> None:
-    """A time of day, a number for a list and another encoding are ``CodeBookError`` too."""
-    with pytest.raises(CodeBookError):
+def test_bad_edition_file_of_a_rarer_kind(make_editions: Make, toml: str | bytes, message: str) -> None:
+    """A time of day, a number for a name, another encoding and a name that is no file's are refused."""
+    with pytest.raises(CodeBookError, match=message):
         installed_editions(make_editions(toml))
 
 
 def test_index_given_as_one_name(make_editions: Make) -> None:
-    """One index file may stand without brackets, or is refused by its whole name."""
+    """An index file without brackets is refused by its whole name."""
     directory = make_editions(BASE + 'index = "lost.xml"\n')
     with pytest.raises(CodeBookError, match=r"lost\.xml"):
         read_edition(directory / "fy2031")

@@ -103,6 +103,20 @@ def test_typed_code_brings_no_words(library: Library, typed: str) -> None:
     assert all(value.lower().startswith(typed.lower()) for value in values(library, typed, limit=10))
 
 
+@pytest.mark.parametrize("typed", ["Z99.999", "e11999", "S52.501X", "U99.9", "00000", "9999Z"])
+def test_typed_code_that_is_not_there(library: Library, typed: str) -> None:
+    """What can only be a code, and is none, finds nothing."""
+    assert values(library, typed) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("A1c", "R73.09"), ("B12", "E53.8"), ("H1N1", "J10.1"), ("G6PD", "D75.A")]
+)
+def test_word_that_looks_like_a_code(library: Library, typed: str, expected: str) -> None:
+    """A word with digits that begins no code of a book is searched as a word."""
+    assert expected in values(library, typed)
+
+
 @pytest.mark.parametrize("typed", ["E1", "e1"])
 def test_two_characters_of_a_code(library: Library, typed: str) -> None:
     """Two characters of a code already give the categories that begin so."""

@@ -191,6 +191,8 @@ def test_header_must_match(tmp_path: Path, name: str) -> None:
     ("name", "row", "message"),
     [
         ("synonyms.tsv", "flu\tICD-10-CM\tJ11.1", "expected 4 tab-separated columns; got 3"),
+        ("synonyms.tsv", "flu\tICD10\tJ11.1\tlay", "system must be one of ICD-10-CM, .*; got 'ICD10'"),
+        ("abbreviations.tsv", "QQ\tq\tCPT\t27447\tonly\tany\t", "system must be ICD-10-CM .*; got 'CPT'"),
         ("synonyms.tsv", "", "expected 4 tab-separated columns; got 1"),
         ("synonyms.tsv", "flu\tICD-10-CM\tJ11.1\tslang", "kind must be one of lay, .*; got 'slang'"),
         (
@@ -226,15 +228,14 @@ def test_bad_row(tmp_path: Path, name: str, row: str, message: str) -> None:
     assert caught.value.line == 3
 
 
-@pytest.mark.parametrize(
-    "row", [b"flu\tICD10\tJ11.1\tlay", "syndrome de ménière\tICD-10-CM\tH81.09\tlay".encode("latin-1")]
-)
-def test_bad_row_of_a_rarer_kind(tmp_path: Path, row: bytes) -> None:
-    """An unknown system and another encoding are a ``LexiconError`` too."""
+def test_row_in_another_encoding(tmp_path: Path) -> None:
+    """A file that is not UTF-8 is refused with the line of the first wrong byte."""
     path = tmp_path / "synonyms.tsv"
-    path.write_bytes(HEADERS["synonyms.tsv"].encode() + b"\n" + row + b"\n")
-    with pytest.raises(LexiconError):
+    row = "syndrome de ménière\tICD-10-CM\tH81.09\tlay\n"
+    path.write_bytes(f"\ufeff{HEADERS['synonyms.tsv']}\n".encode() + row.encode("latin-1"))
+    with pytest.raises(LexiconError, match=r"synonyms\.tsv:2: expected UTF-8; got byte 0xe9") as caught:
         list(read_synonyms(path))
+    assert caught.value.line == 2
 
 
 def test_byte_order_mark(tmp_path: Path) -> None:

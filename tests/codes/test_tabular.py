@@ -42,6 +42,31 @@ def test_nearer_definition_of_7th_characters_wins(tabular: Path) -> None:
     assert node.title == "Torus fracture of right forearm, subsequent encounter"
 
 
+def test_sections_without_codes_head_those_in_their_range(tmp_path: Path) -> None:
+    """A section that holds no codes is the parent of the later sections in its range, to any depth."""
+    sections = ("T07-T88", "T07", "T20-T32", "T20-T25", "T26-T28", "T33-T34", "V00")
+    content = "".join(
+        f"<section id='{name}'><desc>{name}</desc>"
+        + ("" if name in ("T07-T88", "T20-T32") else f"<diag><name>{name[:3]}</name><desc>Harm</desc></diag>")
+        + "</section>"
+        for name in sections
+    )
+    path = tmp_path / "tabular.xml"
+    path.write_text(
+        f"<ICD10CM.tabular><chapter><name>1</name><desc>All</desc>{content}</chapter></ICD10CM.tabular>"
+    )
+    parents = {node.name: node.parent for node in read_tabular(path) if node.level == "block"}
+    assert parents == {
+        "T07-T88": "chapter 1",
+        "T07-T07": "T07-T88",
+        "T20-T32": "T07-T88",
+        "T20-T25": "T20-T32",
+        "T26-T28": "T20-T32",
+        "T33-T34": "T07-T88",
+        "V00-V00": "chapter 1",
+    }
+
+
 def test_notes_stay_where_they_stand(tabular: Path) -> None:
     """Notes and inclusion terms belong to the node that prints them."""
     nodes = by_name(read_tabular(tabular))
@@ -125,6 +150,14 @@ def test_order_file_with_a_short_line(tabular: Path, tmp_path: Path) -> None:
     path = tmp_path / "order.txt"
     path.write_text("00001 A00     0 Cholera\n")
     with pytest.raises(CodeBookError, match=r"order\.txt:1: "):
+        apply_order_file(read_tabular(tabular), path)
+
+
+def test_order_file_in_another_encoding(tabular: Path, tmp_path: Path) -> None:
+    """An order file that is not UTF-8 is refused."""
+    path = tmp_path / "order.txt"
+    path.write_bytes("00001 A00     0 Choléra".encode("latin-1"))
+    with pytest.raises(CodeBookError, match=r"order\.txt: expected CMS's order file in UTF-8"):
         apply_order_file(read_tabular(tabular), path)
 
 
