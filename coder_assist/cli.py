@@ -314,12 +314,20 @@ def evaluate(
 ) -> None:
     """Score a pack on coded corpora: every metric by system, with 95 % intervals by bootstrap over notes."""
     from coder_assist.learn.evaluation import read_gold
+    from coder_assist.learn.operating import trained_on
     from coder_assist.learn.report import Wanted, make_report, show
 
     wanted = Wanted(folds, target_precision, reliability, by, wrong, words, coverage, compare)
     with _plain_errors():
         with errors.status("reading notes") as status:
             report = make_report(read_gold(gold), pack, wanted, status.update)
+        for name in trained_on(gold, pack) if not folds else ():
+            errors.print(
+                f"note: the pack was trained on {escape(name)}, so these figures flatter it; see --folds",
+                highlight=False,
+                soft_wrap=True,
+                style="yellow",
+            )
         if as_json:
             sys.stdout.write(json.dumps(report, indent=1) + "\n")
         else:

@@ -11,7 +11,13 @@ from coder_assist.codes import Library, open_library
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """The packaged edition and lexicon; kept between runs where CODER_ASSIST_CACHE_DIR is set."""
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where books are compiled; kept between runs where CODER_ASSIST_CACHE_DIR is set."""
     chosen = os.environ.get("CODER_ASSIST_CACHE_DIR")
-    return open_library(Path(chosen).absolute() if chosen else tmp_path_factory.mktemp("cache"))
+    return Path(chosen).absolute() if chosen else tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def library(cache_dir: Path) -> Library:
+    """The packaged edition and lexicon."""
+    return open_library(cache_dir)

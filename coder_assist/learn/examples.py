@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coder_assist.learn.remember import NotePhrases, note_phrases
+from coder_assist.learn.remember import NotePhrases, forget_singletons, note_phrases
 from coder_assist.suggest import Coder
 from coder_assist.suggest.experience import Experience
 from coder_assist.suggest.features import FEATURES, Context, Proposal, affirmed, features_of
@@ -48,10 +48,12 @@ class Judged:
 
 def make_examples(coder: Coder, lines: Iterable[dict[str, Any]]) -> list[Example]:
     """Read each coded line. Gold codes are seen by nothing but labels and memory."""
+    lines = list(lines)
+    phrases = forget_singletons([note_phrases(line) for line in lines])
     examples = []
-    for line in lines:
+    for line, own in zip(lines, phrases, strict=True):
         encounter = read_record({key: value for key, value in line.items() if key != "codes"})
-        examples.append(Example(line, encounter, coder.read_all(encounter), note_phrases(line)))
+        examples.append(Example(line, encounter, coder.read_all(encounter), own))
     return examples
 
 

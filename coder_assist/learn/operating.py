@@ -8,8 +8,9 @@ From that ``operating_points`` takes, for each system, the lowest cut that reach
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +86,9 @@ def stored_curves(pack: Path | None) -> dict[str, Curve]:
 
     The pack's files must be verified already, as ``load_pack`` does. Raises ``PackError`` for another form.
     """
-    directory = pack or Settings().pack or default_pack_dir()
-    file = directory / "metrics.json"
-    if not file.is_file():
-        return {}
+    directory, metrics = _metrics(pack)
     try:
-        stored = json.loads(file.read_text(encoding="utf-8")).get("precision_curve") or {}
+        stored = metrics.get("precision_curve") or {}
         return {
             System(system).value: Curve(
                 int(curve["required"]),
@@ -105,6 +103,27 @@ def stored_curves(pack: Path | None) -> dict[str, Curve]:
             f"pack {directory.name}: expected precision_curve of metrics.json by system; "
             f"got a {type(error).__name__} reading it"
         ) from None
+
+
+def trained_on(corpora: Iterable[Path], pack: Path | None) -> list[str]:
+    """Return the names of the corpora that a pack (the default one if ``None``) says it was trained on."""
+    _, metrics = _metrics(pack)
+    sources = metrics.get("trained_on")
+    sums = {s.get("sha256") for s in sources if isinstance(s, dict)} if isinstance(sources, list) else set()
+    return [path.name for path in corpora if sha256(path.read_bytes()).hexdigest() in sums]
+
+
+def _metrics(pack: Path | None) -> tuple[Path, dict[str, Any]]:
+    """Return a pack's directory and its ``metrics.json``, empty if there is none."""
+    directory = pack or Settings().pack or default_pack_dir()
+    file = directory / "metrics.json"
+    try:
+        metrics = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except ValueError:
+        metrics = None
+    if not isinstance(metrics, dict):
+        raise PackError(f"pack {directory.name}: expected an object in metrics.json")
+    return directory, metrics
 
 
 def operating_points(curves: Mapping[str, Curve], scorer: Scorer, target: float) -> dict[str, OperatingPoint]:

@@ -100,7 +100,16 @@ def train_pack(
     ]
     card = _card(target.name, sources, metrics, cuts)
     record = {"folds": FOLDS, "seed": seed, "trained_on": sources, "thresholds": cuts, "out_of_fold": metrics}
-    save_pack(target, to_scorer(ranker, cuts), counts, card, ranker.experience, ranker.memory, record)
+    save_pack(
+        target,
+        to_scorer(ranker, cuts),
+        counts,
+        card,
+        ranker.experience,
+        ranker.memory,
+        ranker.estimators,
+        record,
+    )
     return {name: summarize(name, notes) for name, notes in by_system.items()}
 
 

@@ -25,12 +25,19 @@ LEAST_PRECISION = 0.25
 SINGLE_WORDS = 2
 
 
+Credit = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]
+
+
 @dataclass(frozen=True)
 class NotePhrases:
-    """The phrases of one coded note: all of them, and those credited to each required code."""
+    """The phrases of one coded note: all of them, and those credited to each required code with their lengths.
+
+    ``located`` are the codes whose credits come from evidence.
+    """
 
     keys: npt.NDArray[np.uint64]
-    credited: dict[Code, tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]
+    credited: dict[Code, Credit]
+    located: frozenset[Code]
 
 
 def note_phrases(line: dict[str, Any]) -> NotePhrases:
@@ -40,14 +47,37 @@ def note_phrases(line: dict[str, Any]) -> NotePhrases:
     phrases = phrases_of(note)
     starts = np.array([word.start for word in note.words], dtype=np.int64)
     ends = np.array([word.end for word in note.words], dtype=np.int64)
-    credited = {}
+    credited: dict[Code, Credit] = {}
+    located = set()
     for coded in line["codes"]:
         if coded["status"] != "required":
             continue
-        inside = _inside(phrases, starts, ends, coded.get("evidence") or ())
+        code = Code(System(coded["system"]), coded["code"])
+        evidence = coded.get("evidence") or ()
+        inside = _inside(phrases, starts, ends, evidence)
+        if evidence:
+            located.add(code)
         keys, first = np.unique(phrases.keys[inside], return_index=True)
-        credited[Code(System(coded["system"]), coded["code"])] = (keys, phrases.lengths[inside][first])
-    return NotePhrases(np.unique(phrases.keys), credited)
+        credited[code] = (keys, phrases.lengths[inside][first])
+    return NotePhrases(np.unique(phrases.keys), credited, frozenset(located))
+
+
+def forget_singletons(notes: Sequence[NotePhrases]) -> list[NotePhrases]:
+    """Drop from credits without evidence the phrases that stand in one note only: they can teach nothing."""
+    known, seen = np.unique(np.concatenate([note.keys for note in notes]), return_counts=True)
+    repeated = known[seen > 1]
+    kept = []
+    for note in notes:
+        credited = {
+            code: credit if code in note.located else _only(credit, np.isin(credit[0], repeated))
+            for code, credit in note.credited.items()
+        }
+        kept.append(NotePhrases(note.keys, credited, note.located))
+    return kept
+
+
+def _only(credit: Credit, keep: npt.NDArray[np.bool_]) -> Credit:
+    return credit[0][keep], credit[1][keep]
 
 
 def _inside(
@@ -95,7 +125,8 @@ def build_memory(notes: Iterable[NotePhrases], least_notes: int = LEAST_NOTES) -
     right = np.diff(np.append(first, len(key)))
     key, owner, length = key[first], owner[first], length[first]
     stood = seen[np.searchsorted(known, key)]
-    with_evidence = _located(notes, codes)[owner]
+    located = {code for note in notes for code in note.located}
+    with_evidence = np.array([code in located for code in codes])[owner]
     often = (right >= least_notes) & (right / stood >= LEAST_PRECISION)
     once = with_evidence & (length >= SINGLE_WORDS) & (right / stood >= 0.5) & (least_notes <= LEAST_NOTES)
     keep = often | once
@@ -103,12 +134,3 @@ def build_memory(notes: Iterable[NotePhrases], least_notes: int = LEAST_NOTES) -
     pairs["key"], pairs["code"], pairs["words"] = key[keep], owner[keep], length[keep]
     pairs["right"], pairs["seen"] = np.minimum(right[keep], 65535), np.minimum(stood[keep], 65535)
     return PhraseMemory(pairs, codes)
-
-
-def _located(notes: Sequence[NotePhrases], codes: Sequence[Code]) -> npt.NDArray[np.bool_]:
-    """Say for each code whether its credits come from evidence: fewer phrases than the note has."""
-    located = dict.fromkeys(codes, False)
-    for note in notes:
-        for code, (credited, _) in note.credited.items():
-            located[code] |= len(credited) < len(note.keys)
-    return np.array([located[code] for code in codes])

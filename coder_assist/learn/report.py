@@ -133,7 +133,7 @@ def _of(scored: _Scored, library: Library, wanted: Wanted) -> Report:
         notes = evaluation.notes[name]
         one: dict[str, Any] = {**scores.as_dict(), "intervals": intervals(name, notes)}
         one |= {"pack": evaluation.pack, "cut": evaluation.cuts.get(name)}
-        if name in scored.points:
+        if name in scored.points and scores.required:
             one["operating_point"] = {
                 **scored.points[name].as_dict(),
                 "read_from": scored.origin[name],
@@ -197,7 +197,7 @@ def show(report: Report, console: Console) -> None:
             )
         if "reliability" in one:
             console.print(_reliability_table(name, one["reliability"]))
-        if "by" in one:
+        if "by" in one and one["required"] + one["selected"]:
             console.print(_parts_table(name, one["by"]))
         if "coverage" in one:
             console.print(_coverage_table(name, one["coverage"]))

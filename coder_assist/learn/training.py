@@ -27,9 +27,8 @@ from coder_assist.learn.examples import (
 from coder_assist.learn.remember import build_memory
 from coder_assist.suggest import Coder
 from coder_assist.suggest.experience import Experience
-from coder_assist.suggest.forest import Forest
 from coder_assist.suggest.memory import PhraseMemory
-from coder_assist.suggest.scoring import TrainedScorer
+from coder_assist.suggest.scoring import TrainedScorer, make_ranker
 from coder_assist.types import System
 
 FOLDS = 5
@@ -65,18 +64,14 @@ class Ranker:
     names: list[str]
 
     def __post_init__(self) -> None:
-        boosted = all(hasattr(estimator, "_predictors") for estimator in self.estimators)
-        self._forest = Forest(self.estimators) if boosted else None
+        self.ranks = make_ranker(self.estimators)
 
     def score(self, coder: Coder, example: Example) -> Scored:
         """Return an example's proposals and their probabilities, in order."""
         judged = judge(coder, example, self.memory)
         if not judged.proposals:
             return judged, np.zeros(0)
-        rows = matrix(judged, self.experience, self.names)
-        if self._forest is not None:
-            return judged, self._forest.probabilities(rows)
-        return judged, np.mean([e.predict_proba(rows)[:, 1] for e in self.estimators], axis=0)
+        return judged, self.ranks.probabilities(matrix(judged, self.experience, self.names))
 
 
 def fit(
@@ -166,4 +161,4 @@ def thresholds(scored: Sequence[Scored]) -> dict[str, float]:
 
 def to_scorer(ranker: Ranker, cuts: dict[str, float]) -> TrainedScorer:
     """Return the scorer that a pack holds."""
-    return TrainedScorer(ranker.estimators, ranker.names, cuts)
+    return TrainedScorer(ranker.ranks, ranker.names, cuts)

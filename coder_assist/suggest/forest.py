@@ -9,12 +9,21 @@ together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 LEAVES = 16
+
+
+def _exit_leaves() -> npt.NDArray[np.uint8]:
+    """Return for each pattern of 16 bits the number of its lowest set bit: the exit leaf."""
+    patterns = np.arange(1 << LEAVES, dtype=np.uint32)
+    lowest = (patterns & (~patterns + 1)).astype(np.float64)
+    lowest[0] = 1
+    return np.asarray(np.log2(lowest).astype(np.uint8))
 
 
 class Forest:
@@ -35,12 +44,10 @@ class Forest:
         self._starts = bounds.astype(np.intp)
         self._baselines = np.array([float(np.ravel(e._baseline_prediction)[0]) for e in estimators])
         for place, (_, nodes) in enumerate(trees):
+            if nodes["is_leaf"].sum() > LEAVES:
+                raise ValueError(f"expected trees of at most {LEAVES} leaves; got {nodes['is_leaf'].sum()}")
             self._read(place, nodes)
-        # The lowest set bit of each 16-bit pattern: the exit leaf.
-        patterns = np.arange(1 << LEAVES, dtype=np.uint32)
-        lowest = (patterns & (~patterns + 1)).astype(np.float64)
-        lowest[0] = 1
-        self._leaf = np.log2(lowest).astype(np.uint8)
+        self._leaf = _exit_leaves()
 
     def _read(self, place: int, nodes: npt.NDArray[np.void]) -> None:
         condition = 0
@@ -51,8 +58,6 @@ class Forest:
             nonlocal condition, leaf
             node = nodes[index]
             if node["is_leaf"]:
-                if leaf == LEAVES:
-                    raise ValueError(f"expected trees of at most {LEAVES} leaves")
                 self._values[place, leaf] = node["value"]
                 leaf += 1
                 return 1 << (leaf - 1)
@@ -74,3 +79,20 @@ class Forest:
         values = self._values[self._tree_numbers, self._leaf[reachable]]
         sums = np.add.reduceat(values, self._starts, axis=1) + self._baselines
         return np.asarray((1 / (1 + np.exp(-sums))).mean(axis=1))
+
+    def save(self, path: Path) -> None:
+        """Write the trees as plain arrays (``.npz``), which load without scikit-learn."""
+        np.savez_compressed(path, allow_pickle=False, **{name: getattr(self, f"_{name}") for name in _ARRAYS})
+
+    @classmethod
+    def load(cls, path: Path) -> Forest:
+        """Read what ``save`` wrote."""
+        forest = cls.__new__(cls)
+        with np.load(path, allow_pickle=False) as arrays:
+            for name in _ARRAYS:
+                setattr(forest, f"_{name}", arrays[name])
+        forest._leaf = _exit_leaves()
+        return forest
+
+
+_ARRAYS = ("features", "limits", "masks", "values", "tree_numbers", "starts", "baselines")

@@ -1,7 +1,7 @@
 """Model packs: what scoring has learnt, as a directory that is verified before it is read.
 
 A pack is ``models/<name>/`` with ``config.json`` (name, format, thresholds, features or weights),
-``ranker.skops``, ``experience.json`` (what became of earlier proposals), ``memory.npy`` (phrase memory), ``priors.tsv`` (how many charts
+``ranker.skops`` (the estimators) and ``forest.npz`` (the same trees as arrays, for serving), ``experience.json`` (what became of earlier proposals), ``memory.npy`` (phrase memory), ``priors.tsv`` (how many charts
 carried each code), ``metrics.json``, ``CARD.md`` and ``checksums.json`` (SHA-256 of every other file).
 """
 
@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED
 
-import skops.io
-
 from coder_assist.errors import PackError
 from coder_assist.suggest.experience import Experience
 from coder_assist.suggest.features import FEATURES
+from coder_assist.suggest.forest import Forest
 from coder_assist.suggest.memory import PhraseMemory
-from coder_assist.suggest.scoring import Scorer, TrainedScorer, WeightedScorer
+from coder_assist.suggest.scoring import Scorer, TrainedScorer, WeightedScorer, make_ranker
 
-FORMAT = 2
+FORMAT = 3
 # The types a ranker may hold besides those that skops trusts by itself.
 TRUSTED = (
     "sklearn._loss.link.Interval",
@@ -119,9 +118,13 @@ def save_pack(
     card: str,
     experience: Experience | None = None,
     memory: PhraseMemory | None = None,
+    estimators: Sequence[Any] = (),
     metrics: Mapping[str, object] | None = None,
 ) -> None:
-    """Write a pack. Raises ``PackError`` if the directory holds something else than a pack."""
+    """Write a pack; ``estimators`` are what its trained scorer was made of.
+
+    Raises ``PackError`` if the directory holds something else than a pack.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()) and not (directory / "checksums.json").is_file():
         raise PackError(f"{directory.name} holds files that are no pack; choose an empty directory")
@@ -132,7 +135,11 @@ def save_pack(
         config |= {"kind": "weights", "threshold": scorer.cut, "bias": scorer.bias, "weights": scorer.weights}
     elif isinstance(scorer, TrainedScorer):
         config |= {"kind": "ranker", "thresholds": scorer.cuts, "features": scorer.names}
-        skops.io.dump(scorer.estimators, directory / "ranker.skops", compression=ZIP_DEFLATED)
+        if isinstance(scorer.ranker, Forest):
+            scorer.ranker.save(directory / "forest.npz")
+        import skops.io
+
+        skops.io.dump(list(estimators), directory / "ranker.skops", compression=ZIP_DEFLATED)
     else:
         raise PackError(f"a pack holds a WeightedScorer or a TrainedScorer; got {type(scorer).__name__}")
     _write_json(directory / "config.json", config)
@@ -192,10 +199,22 @@ def _scorer(directory: Path, config: Mapping[str, Any]) -> Scorer:
         raise PackError(
             f"pack {directory.name}: made for other features, {sorted(unknown)[0]!r} first; train it anew"
         )
-    untrusted = set(skops.io.get_untrusted_types(file=directory / "ranker.skops")) - set(TRUSTED)
+    trees = directory / "forest.npz"
+    ranker = Forest.load(trees) if trees.is_file() else make_ranker(load_estimators(directory))
+    return TrainedScorer(ranker, config["features"], config["thresholds"])
+
+
+def load_estimators(directory: Path) -> list[Any]:
+    """Return the fitted scikit-learn estimators of a verified pack, for training and inspection.
+
+    Raises ``PackError`` for a file that holds another type than those trusted.
+    """
+    import skops.io  # on demand: it brings all of scikit-learn, which serving does without
+
+    file = directory / "ranker.skops"
+    untrusted = set(skops.io.get_untrusted_types(file=file)) - set(TRUSTED)
     if untrusted:
         raise PackError(
-            f"pack {directory.name}: ranker.skops holds a type that is not trusted, {sorted(untrusted)[0]}"
+            f"pack {directory.name}: {file.name} holds a type that is not trusted, {sorted(untrusted)[0]}"
         )
-    estimators = skops.io.load(directory / "ranker.skops", trusted=list(TRUSTED))
-    return TrainedScorer(estimators, config["features"], config["thresholds"])
+    return list(skops.io.load(file, trusted=list(TRUSTED)))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from coder_assist.suggest.features import FEATURES
 from coder_assist.suggest.forest import Forest
@@ -105,17 +106,15 @@ class WeightedScorer:
 
 
 class TrainedScorer:
-    """Scores by scikit-learn classifiers, whose mean probability counts.
+    """Scores by a trained ranker.
 
-    ``names`` are the features in the order of the columns they were trained on; ``cuts`` the thresholds
-    by system, .5 for a system that is not listed.
+    ``ranker`` gives probabilities for a table of features: a ``Forest``, or anything with that one method.
+    ``names`` are the features in the order of the columns it was trained on; ``cuts`` the thresholds by
+    system, .5 for a system that is not listed.
     """
 
-    def __init__(self, estimators: Sequence[Any], names: Sequence[str], cuts: Mapping[str, float]) -> None:
-        self.estimators = list(estimators)
-        self._forest = (
-            Forest(self.estimators) if all(hasattr(e, "_predictors") for e in self.estimators) else None
-        )
+    def __init__(self, ranker: Ranks, names: Sequence[str], cuts: Mapping[str, float]) -> None:
+        self.ranker = ranker
         self.names = list(names)
         self.cuts = dict(cuts)
 
@@ -124,14 +123,38 @@ class TrainedScorer:
         return self.cuts.get(system.value, THRESHOLD)
 
     def probabilities(self, rows: Sequence[Mapping[str, float]]) -> list[float]:
-        """Return the mean probability of each row, in [0, 1]."""
+        """Return the probability of each row, in [0, 1]."""
         if not rows:
             return []
         table = np.array([[row[name] for name in self.names] for row in rows], dtype=np.float64)
-        if self._forest is not None:
-            return [float(value) for value in self._forest.probabilities(table)]
-        means = np.mean([estimator.predict_proba(table)[:, 1] for estimator in self.estimators], axis=0)
-        return [float(value) for value in means]
+        return [float(value) for value in self.ranker.probabilities(table)]
+
+
+class Ranks(Protocol):
+    """What a trained scorer needs of its ranker."""
+
+    def probabilities(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the probability of each row of features."""
+        ...
+
+
+class MeanOfEstimators:
+    """Any fitted scikit-learn classifiers, whose mean probability counts."""
+
+    def __init__(self, estimators: Sequence[Any]) -> None:
+        self.estimators = list(estimators)
+
+    def probabilities(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the mean probability of class 1 for each row."""
+        return np.asarray(
+            np.mean([estimator.predict_proba(rows)[:, 1] for estimator in self.estimators], axis=0)
+        )
+
+
+def make_ranker(estimators: Sequence[Any]) -> Ranks:
+    """Return the fast trees where the estimators are boosted trees, else the estimators themselves."""
+    boosted = all(hasattr(estimator, "_predictors") for estimator in estimators)
+    return Forest(estimators) if boosted else MeanOfEstimators(estimators)
 
 
 def describe(row: Mapping[str, float]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from dataclasses import replace
+from hashlib import sha256
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -27,6 +28,7 @@ from coder_assist.learn.operating import (
     operating_points,
     recut,
     stored_curves,
+    trained_on,
 )
 from coder_assist.learn.report import Wanted, make_report, printable, show
 from coder_assist.measure import Part, score_notes
@@ -298,6 +300,16 @@ def test_malformed_curve_is_a_pack_error(tmp_path: Path, stored: Any) -> None:
     save_pack(tmp_path / "odd", WeightedScorer(), {}, "", metrics={"precision_curve": stored})
     with pytest.raises(PackError, match="pack odd: expected precision_curve"):
         stored_curves(tmp_path / "odd")
+
+
+def test_training_corpora_are_recognised(tmp_path: Path) -> None:
+    """A pack knows by checksum which corpora it was trained on; one without metrics knows none."""
+    corpus = write(tmp_path / "renamed.jsonl", b"{}")
+    sums = [{"file": "old.jsonl", "sha256": sha256(corpus.read_bytes()).hexdigest()}]
+    save_pack(tmp_path / "p", WeightedScorer(), {}, "", metrics={"trained_on": sums})
+    save_pack(tmp_path / "q", WeightedScorer(), {}, "")
+    assert trained_on([corpus], tmp_path / "p") == ["renamed.jsonl"]
+    assert trained_on([corpus], tmp_path / "q") == []
 
 
 def test_recut_pack_says_so(pack: Path) -> None:
