@@ -279,10 +279,9 @@ def compile_codes() -> None:
 
 
 def _library() -> Library:
-    from coder_assist.codes import open_library
+    from coder_assist.codes import Shelf
 
-    settings = Settings()
-    return open_library(settings.cache_dir, settings.editions_dir, settings.lexicon_dir)
+    return Shelf.of(Settings()).library_for(None)[0]
 
 
 @app.command()

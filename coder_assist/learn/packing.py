@@ -13,7 +13,9 @@ from coder_assist.learn.corpus import read_corpus
 from coder_assist.learn.examples import make_examples
 from coder_assist.learn.remember import build_memory, note_phrases
 from coder_assist.learn.training import FOLDS, Progress, Scored, fit, out_of_fold, thresholds, to_scorer
-from coder_assist.measure import NoteScore, Scores, bootstrap, score_notes, summarize
+from coder_assist.learn.operating import curve_record
+from coder_assist.learn.resampling import intervals
+from coder_assist.measure import NoteScore, Scores, score_notes, summarize
 from coder_assist.settings import Settings
 from coder_assist.suggest import Coder, Pack
 from coder_assist.suggest.packs import save_pack
@@ -99,7 +101,14 @@ def train_pack(
         for path in corpora
     ]
     card = _card(target.name, sources, metrics, cuts)
-    record = {"folds": FOLDS, "seed": seed, "trained_on": sources, "thresholds": cuts, "out_of_fold": metrics}
+    record = {
+        "folds": FOLDS,
+        "seed": seed,
+        "trained_on": sources,
+        "thresholds": cuts,
+        "out_of_fold": metrics,
+        "precision_curve": curve_record(by_system),
+    }
     save_pack(
         target,
         to_scorer(ranker, cuts),
@@ -114,12 +123,7 @@ def train_pack(
 
 
 def _figures(system: str, notes: list[NoteScore]) -> dict[str, object]:
-    figures = summarize(system, notes).as_dict()
-    intervals = {
-        name: bootstrap(notes, lambda drawn, name=name: getattr(summarize(system, drawn), name), rounds=300)  # type: ignore[misc]
-        for name in QUOTED
-    }
-    return {**figures, "intervals": intervals}
+    return {**summarize(system, notes).as_dict(), "intervals": intervals(system, notes)}
 
 
 def _card(name: str, sources: list[dict[str, Any]], metrics: dict[str, Any], cuts: dict[str, float]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -159,6 +159,9 @@ class Coder:
             for proposal, probability, _ in ranked
             if probability >= threshold(proposal.code.system) and not _only_uncertain(proposal, encounter)
         }
+        chosen -= _redundant(
+            chosen, {proposal.code: (proposal, probability) for proposal, probability, _ in ranked}
+        )
         sequence = in_sequence([proposal for proposal, _, _ in ranked if proposal.code in chosen])
         suggestions = tuple(
             Suggestion(
@@ -201,6 +204,17 @@ class Coder:
         """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read."""
         for work in works:
             yield self.suggest(work)
+
+
+def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
+    """Return of each combination code and the codes it makes redundant the less probable, if both are chosen."""
+    redundant = set()
+    for code in chosen:
+        proposal, probability = scored[code]
+        combined = Code(System.ICD10CM, proposal.displaced_by) if proposal.displaced_by else None
+        if combined in chosen and combined is not None:
+            redundant.add(code if probability <= scored[combined][1] else combined)
+    return redundant
 
 
 def _only_uncertain(proposal: Proposal, encounter: Encounter) -> bool:
