@@ -32,8 +32,8 @@ class Example:
 
     @property
     def group(self) -> str:
-        """What may never stand on both sides of a split: the patient, or else the note."""
-        return str(self.line.get("patient_id") or self.line["id"])
+        """What may never stand on both sides of a split: the patient, or else the encounter, or else the note."""
+        return str(self.line.get("patient_id") or self.line.get("encounter") or self.line["id"])
 
 
 @dataclass(frozen=True)

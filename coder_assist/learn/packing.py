@@ -11,10 +11,10 @@ from typing import Any
 from coder_assist.errors import DataError, InputError
 from coder_assist.learn.corpus import read_corpus
 from coder_assist.learn.examples import make_examples
-from coder_assist.learn.remember import build_memory, note_phrases
-from coder_assist.learn.training import FOLDS, Progress, Scored, fit, out_of_fold, thresholds, to_scorer
 from coder_assist.learn.operating import curve_record
+from coder_assist.learn.remember import build_memory, note_phrases
 from coder_assist.learn.resampling import intervals
+from coder_assist.learn.training import FOLDS, Progress, Scored, fit, out_of_fold, thresholds, to_scorer
 from coder_assist.measure import NoteScore, Scores, score_notes, summarize
 from coder_assist.settings import Settings
 from coder_assist.suggest import Coder, Pack
@@ -71,7 +71,10 @@ def train_pack(
 
     Raises ``InputError`` for a corpus that cannot be read, ``PackError`` if ``target`` holds something else.
     """
-    lines: list[dict[str, Any]] = [line for path in corpora for line in read_corpus(path)]
+    # A corpus may keep notes for measuring: its "split" says so.
+    lines: list[dict[str, Any]] = [
+        line for path in corpora for line in read_corpus(path) if line.get("split") != "test"
+    ]
     if not lines:
         raise InputError("expected at least one coded note to train on; the corpora hold none")
     counts = read_priors(priors)
@@ -86,7 +89,7 @@ def train_pack(
     scored = out_of_fold(coder, examples, FOLDS, seed, progress=progress)
     cuts = thresholds(scored)
     predicted = predictions_of(coder, scored, cuts)
-    by_system = {
+    by_system: dict[str, list[NoteScore]] = {
         system.value: score_notes(system.value, lines, predicted) for system in System if system.value in cuts
     }
     progress("fitting the ranker on all notes")
