@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check bench lab clean
+.PHONY: install run test check bench train lab clean
 
 install: $(STAMP)
 
@@ -26,6 +26,15 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The default pack. With the shared corpora beside the checkout it trains on those too, else on corpora/ alone.
+SHARED ?= ../shared/data
+REAL := $(wildcard $(SHARED)/mtsamples/coded-train.jsonl $(SHARED)/mtsamples/coded-blind.jsonl)
+PRIORS := $(wildcard $(SHARED)/mdace/code-counts.tsv)
+
+train: install
+	$(BIN)/coder-assist train $(foreach file,$(REAL) corpora/encounters.jsonl,--corpus $(file)) \
+	  $(if $(PRIORS),--priors $(PRIORS)) --out models/clinical-us
 
 bench: install
 	$(BIN)/python -m benchmarks.speed

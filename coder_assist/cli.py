@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from coder_assist.errors import CoderAssistError, InputError, PackError, RecordError
+from coder_assist.errors import CoderAssistError, CorpusError, InputError, PackError, RecordError
 from coder_assist.measure import Part
 from coder_assist.settings import Settings
 from coder_assist.types import Encounter, Note, Run, Setting, System
@@ -355,7 +355,7 @@ def compile_corpus(
     directory: Annotated[Path, typer.Argument(help="Holds notes/*.txt.")] = Path("corpora"),
 ) -> None:
     """Compile marked-up notes into encounters.jsonl. The exit code is 1 if a note is not in its form."""
-    from coder_assist.learn.corpus import CorpusError, compile_notes, to_jsonl
+    from coder_assist.learn.corpus import compile_notes, to_jsonl
 
     with _plain_errors():
         try:
@@ -377,7 +377,7 @@ def count_corpus(
     ),
 ) -> None:
     """Print the counts of a corpus as a Markdown table. The exit code is 1 if it is not in its form."""
-    from coder_assist.learn.corpus import CorpusError, compile_notes, summary
+    from coder_assist.learn.corpus import compile_notes, summary
     from coder_assist.learn.evaluation import read_gold
 
     with _plain_errors():

@@ -5,10 +5,12 @@
     CoderAssistError
     ├── InputError                what came in cannot be used
     │   ├── NoteError             a note: empty, too long, wrong type or encoding
+    │   ├── InvalidRecordError    a note's JSON record; knows each field that is wrong
     │   ├── RecordError           a line of a JSONL file; knows its line number
     │   └── UnknownCode           a code that no installed book has
     ├── DataError                 a file of ours or the user's is not in its form
     │   ├── LexiconError          a row of a lexicon file; knows file and line
+    │   ├── CorpusError           a coded note or corpus line; knows file and line
     │   ├── CodeBookError         an official release that cannot be read
     │   └── PackError             a model pack: missing, changed, untrusted or of another version
     └── SettingsError             a setting that is missing or out of range
@@ -30,6 +32,20 @@ class InputError(CoderAssistError):
 
 class NoteError(InputError):
     """A note that cannot be read: empty, too long, not text."""
+
+
+class InvalidRecordError(InputError):
+    """A record that is not a note's. ``problems`` pairs each field with what is wrong with it.
+
+    ``id`` is the record's id where it has a usable one. A field of ``""`` is the record itself.
+    Neither the message nor ``problems`` repeats a value, for any value may be note text in the wrong place.
+    """
+
+    def __init__(self, id: str | None, problems: tuple[tuple[str, str], ...]) -> None:
+        who = "record" if id is None else f"note {id!r}"
+        super().__init__(f"{who}: " + "; ".join(f"{field} {problem}".strip() for field, problem in problems))
+        self.id = id
+        self.problems = problems
 
 
 class RecordError(InputError):
@@ -56,6 +72,16 @@ class LexiconError(DataError):
         super().__init__(f"{file}:{line}: {problem}")
         self.file = file
         self.line = line
+
+
+class CorpusError(DataError):
+    """A coded note or corpus line that is not in its documented form; knows file and line."""
+
+    def __init__(self, file: str, line: int, problem: str) -> None:
+        super().__init__(f"{file}:{line}: {problem}")
+        self.file = file
+        self.line = line
+        self.problem = problem
 
 
 class CodeBookError(DataError):

@@ -16,8 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from coder_assist.errors import InputError, NoteError, UnknownCode
-from coder_assist.suggest.wire import InvalidRecordError
+from coder_assist.errors import InputError, InvalidRecordError, NoteError, UnknownCode
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:coder-assist:problem:"

@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from coder_assist.codes import Library
-from coder_assist.errors import DataError
+from coder_assist.errors import CorpusError
 from coder_assist.types import Claim, Code, Setting, Sex, Span, System
 
 Record = dict[str, Any]
@@ -60,16 +60,6 @@ _SYMPTOMS_ELSEWHERE = (
 )  # fmt: skip
 # Chapter 18 also holds severe sepsis and shock, which are no symptoms.
 _NOT_SYMPTOMS = ("R57", "R65")
-
-
-class CorpusError(DataError):
-    """A coded note or corpus line that is not in its documented form; knows file and line."""
-
-    def __init__(self, file: str, line: int, problem: str) -> None:
-        super().__init__(f"{file}:{line}: {problem}")
-        self.file = file
-        self.line = line
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from coder_assist.errors import InputError
-from coder_assist.learn.corpus import CorpusError, read_corpus
+from coder_assist.errors import CorpusError, InputError
+from coder_assist.learn.corpus import read_corpus
 from coder_assist.learn.coverage import Ranked, by_score, held_back
 from coder_assist.learn.examples import make_examples
 from coder_assist.learn.packing import predictions_of

@@ -7,7 +7,7 @@ same answer by either way.
 <Setting.INPATIENT: 'inpatient'>
 >>> try:
 ...     read_record({"id": "n1", "text": "Hypertension.", "setting": "ward"})
-... except InputError as error:
+... except InvalidRecordError as error:
 ...     print(error)
 note 'n1': setting must be one of outpatient, inpatient; got a string of 4 characters
 """
@@ -21,7 +21,7 @@ from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 
-from coder_assist.errors import InputError
+from coder_assist.errors import InvalidRecordError
 from coder_assist.types import (
     Claim,
     Code,
@@ -45,20 +45,6 @@ _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
-
-
-class InvalidRecordError(InputError):
-    """A record that is not a note's. ``problems`` pairs each field with what is wrong with it.
-
-    ``id`` is the record's id where it has a usable one. A field of ``""`` is the record itself.
-    Neither the message nor ``problems`` repeats a value, for any value may be note text in the wrong place.
-    """
-
-    def __init__(self, id: str | None, problems: tuple[tuple[str, str], ...]) -> None:
-        who = "record" if id is None else f"note {id!r}"
-        super().__init__(f"{who}: " + "; ".join(f"{field} {problem}".strip() for field, problem in problems))
-        self.id = id
-        self.problems = problems
 
 
 def read_record(record: object) -> Encounter:

@@ -24,9 +24,9 @@ from coder_assist.codes.sources import Sense
 from coder_assist.settings import Settings
 from coder_assist.text.abbreviations import find_senses
 from coder_assist.text.assertion import CueHit, assert_mention, find_cues
-from coder_assist.text.attributes import episode_of, side_of
+from coder_assist.text.attributes import AttributeReader
 from coder_assist.text.matcher import Match, NoteWords, TermMatcher, phrases_of
-from coder_assist.text.measurements import find_measurements, gestations
+from coder_assist.text.measurements import find_measurements
 from coder_assist.text.phrases import unknown_phrases
 from coder_assist.text.sections import find_sections
 from coder_assist.text.sentences import find_sentences
@@ -289,19 +289,12 @@ def make_assertion(nlp: Language, name: str) -> Component:
 
 @Language.factory("coder_assist_attributes")
 def make_attributes(nlp: Language, name: str) -> Component:
-    """Make the component that reads sides, episodes and weeks; needs ``coder_assist_mentions`` before it."""
+    """Make the component that reads attributes (side, acuity, episode ...); needs ``coder_assist_mentions`` before it."""
 
     def attributes(doc: Doc) -> Doc:
-        note = _words_of(doc)
-        weeks = max((number for _, number in gestations(note.text)), default=None)
-        episode = episode_of(note.text)
+        reader = AttributeReader(_words_of(doc))
         for row in _facts(doc)["mentions"]:
-            side = side_of(note, tuple(row["places"]))
-            row["attributes"] = {"episode": episode}
-            if side:
-                row["attributes"]["laterality"] = side
-            if weeks is not None:
-                row["attributes"]["weeks"] = str(weeks)
+            row["attributes"] = reader.of(tuple(row["places"]))
         return doc
 
     return attributes

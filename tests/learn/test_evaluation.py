@@ -15,9 +15,8 @@ import pytest
 from rich.console import Console
 
 from coder_assist.codes import Library
-from coder_assist.errors import InputError, PackError
+from coder_assist.errors import CorpusError, InputError, PackError
 from coder_assist.learn.breakdown import breakdown, changes, chapter_of, frequent_errors, outcomes
-from coder_assist.learn.corpus import CorpusError
 from coder_assist.learn.coverage import CLASSES, Ranked, candidates_of, coverage, rank, reaches
 from coder_assist.learn.evaluation import Evaluation, evaluate, read_gold, score_lines
 from coder_assist.learn.operating import (

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coder_assist.errors import InputError
-from coder_assist.suggest.wire import InvalidRecordError, read_record, run_record
+from coder_assist.errors import InputError, InvalidRecordError
+from coder_assist.suggest.wire import read_record, run_record
 from coder_assist.types import (
     Claim,
     Code,

@@ -13,9 +13,9 @@ from coder_assist.api.boundary import log_failure
 from coder_assist.api.dependencies import JsonBody, TheCoder, TheService
 from coder_assist.api.problems import documented, invalid, problem_for
 from coder_assist.api.schemas import NOTE_EXAMPLE, PREDICTION_EXAMPLE
-from coder_assist.errors import NoteError
+from coder_assist.errors import InvalidRecordError, NoteError
 from coder_assist.suggest import Coder
-from coder_assist.suggest.wire import InvalidRecordError, read_record, run_record
+from coder_assist.suggest.wire import read_record, run_record
 
 router = APIRouter(prefix="/v1", tags=["suggest"])
 
