@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from coder_assist.codes.terms import content_stems, words
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.features import SECTION_GROUPS, Proposal, affirmed, section_group
 from coder_assist.suggest.memory import PhraseMemory
-from coder_assist.suggest.specificity import SpecificityWalk
+from coder_assist.suggest.specificity import SpecificityWalk, canonical, denied, signed_stems
 from coder_assist.types import (
     Candidate,
     Code,
@@ -34,6 +34,9 @@ COMPETING = 3
 LEAST_PRECISION = 0.12
 MOST_PHRASES = 3
 WEAKEST_RETRIEVAL = 0.45
+# A code that the note contradicts (it says acute, the code chronic) keeps this much of its score.
+CONTRADICTED = 0.7
+CLOSE = 7
 _MATCH_SCORE = {"exact": 1.0, "measurement": 1.0, "abbreviation": 0.95, "mended": 0.85, "shared": 0.85}
 _LISTS = (
     SECTION_GROUPS["diagnosis_list"] | SECTION_GROUPS["diagnosis_early"] | SECTION_GROUPS["procedure_title"]
@@ -278,9 +281,15 @@ class Proposer:
                 )
             return
         near, attributes = surroundings.near(mention), surroundings.attributes(mention)
-        for resolution in self._walk.resolve_sides(code.value, near, surroundings.around, attributes):
+        close = surroundings.close(mention)
+        for resolution in self._walk.resolve_sides(code.value, near, surroundings.around, attributes, close):
             candidate = Candidate(
-                mention, Code(System.ICD10CM, resolution.code), source, term.text, score, document.note.id
+                mention,
+                Code(System.ICD10CM, resolution.code),
+                source,
+                term.text,
+                score * CONTRADICTED if resolution.contradicted else score,
+                document.note.id,
             )
             proposal = self._gather(
                 proposals, candidate, rank, ambiguity, position, surroundings.list_place(mention)
@@ -350,6 +359,7 @@ class _Surroundings:
         text = document.note.text
         self.words = words(text)
         self._starts = [word.start for word in self.words]
+        self._section_starts = [section.span.start for section in document.sections]
         self.around = frozenset(stem for s in lists for stem in self._stems(Span(s.body, s.span.end)))
         self._first_line: dict[SectionKind, int] = {}
         for mention in document.mentions:
@@ -373,16 +383,32 @@ class _Surroundings:
 
     def _stems(self, span: Span) -> frozenset[str]:
         first, last = bisect_left(self._starts, span.start), bisect_left(self._starts, span.end)
-        return frozenset(word.stem for word in self.words[first:last])
+        return canonical(word.stem for word in self.words[first:last])
 
     def near(self, mention: Mention) -> frozenset[str]:
-        """Return the stems of a mention's sentence."""
+        """Return the stems of a mention's sentence and heading, those behind "without" marked as denied."""
         found = self._sentences.get(mention.sentence)
         if found is None:
-            sentence = self._document.sentences[mention.sentence]
-            found = self._stems(sentence) | spine_levels(sentence.slice(self._document.note.text))
+            sentence = self._document.sentences[mention.sentence].slice(self._document.note.text)
+            found = frozenset(signed_stems(sentence)) | spine_levels(sentence)
+            found |= canonical(word.stem for word in words(self.heading(mention)))
             self._sentences[mention.sentence] = found
         return found
+
+    def close(self, mention: Mention) -> frozenset[str]:
+        """Return the stems of a mention and of the words next to it in its sentence."""
+        sentence = self._document.sentences[mention.sentence]
+        first = bisect_left(self._starts, sentence.start)
+        last = bisect_left(self._starts, sentence.end)
+        low = max(first, bisect_left(self._starts, mention.span.start) - CLOSE // 2)
+        high = min(last, bisect_left(self._starts, mention.span.end) + CLOSE)
+        text = canonical(word.stem for word in self.words[low:high])
+        return frozenset(stem for stem in text if denied(stem) not in self.near(mention)) if low < high else text
+
+    def heading(self, mention: Mention) -> str:
+        """Return the heading that a mention stands below; only one that is a part of the body tells of it."""
+        at = bisect_right(self._section_starts, mention.span.start) - 1
+        return self._document.sections[at].title if at >= 0 else ""
 
     def attributes(self, mention: Mention) -> Mapping[str, str]:
         """Return a mention's attributes; a side that only another mention or the lists state is taken over."""

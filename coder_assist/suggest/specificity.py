@@ -2,23 +2,104 @@
 
 A lexicon term gives the deepest node its own words support; side, episode, weeks and the words around
 the mention decide the rest. Where the note is silent the unspecified code is taken, and the more
-specific siblings become alternatives.
+specific siblings become alternatives. Where the note contradicts the term (it says chronic, the term's
+node acute) the node that the note names is taken if the category has one, and the contradiction is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from coder_assist.codes import CodeBook, Lexicon
 from coder_assist.codes.terms import content_stems, words
+from coder_assist.text.attributes import trimester_of
 
 _SIDES = frozenset({"left", "right", "bilateral"})
 _TRIMESTERS = frozenset({"first", "second", "third"})
 _ORDINARY = frozenset("with without other specified not elsewhere classified type initial encounter".split())
+_DENIALS = frozenset({"without", "not", "no"})
+_ENDS_OF_DENIAL = frozenset({"with", "but"})
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
+STATED = 2.0
+CONTRADICTED = 4.0
+
+# Words of notes and titles that say the same; both sides are read through this.
+_SAME = {
+    "bleeding": "hemorrhage", "bleed": "hemorrhage", "hemorrhagic": "hemorrhage", "embolic": "embolism",
+    "embolus": "embolism", "cardioembolic": "embolism", "thrombotic": "thrombosis", "hypoxic": "hypoxia",
+    "hypoxemia": "hypoxia", "hypoxemic": "hypoxia", "hypercapnic": "hypercapnia", "hypercarbic": "hypercapnia",
+    "hypercarbia": "hypercapnia", "undisplaced": "nondisplaced", "obstructive": "obstruction",
+    "obstructing": "obstruction", "gangrenous": "gangrene", "suppurative": "suppuration", "infarct": "infarction",
+    "tophi": "tophus", "tophaceous": "tophus", "calculous": "calculus", "bleeds": "hemorrhage", "aneurysmal": "aneurysm",
+    "perforating": "perforation", "symptomatic": "symptom", "lumbosacral": "lumbosacral", "sacral": "sacrum",
+    "thyrotoxic": "thyroid", "radicular": "radiculopathy", "exposed": "exposure",
+}  # fmt: skip
+# Words of titles that an attribute of the mention decides.
+_DECIDED_BY = {
+    "acute": "acuity", "subacute": "acuity", "chronic": "acuity", "mild": "severity", "moderate": "severity",
+    "severe": "severity", "displaced": "displacement", "nondisplaced": "displacement",
+}  # fmt: skip
+# Titles join parts of the body that go together ("ankle and foot"); one of them is enough.
+_JOINED_PARTS = frozenset(
+    "ankle foot toe hand finger wrist forearm elbow shoulder arm hip thigh pelvic knee leg neck head trunk "
+    "scalp face eyelid canthus ear sacrum sacrococcygeal vertebra fibula tibia auricular auditory canal external".split()
+)
+_STAGE_WORDS = {"1": "first", "2": "second", "3": "third"}
+_STAGE = re.compile(r"\bstage (\d[ab]?|unstageable)\b|\b(first|second|third) degree\b")
+# 7th characters of a fracture by openness and healing (the note above each category of fractures).
+_FRACTURE = {
+    "closed": {"initial": "A", "routine": "D", "delayed": "G", "nonunion": "K", "malunion": "P"},
+    "open": {"initial": "B", "routine": "E", "delayed": "H", "nonunion": "M", "malunion": "Q"},
+    "open III": {"initial": "C", "routine": "F", "delayed": "J", "nonunion": "N", "malunion": "R"},
+}
+# 7th characters that are stages: glaucoma (H40), macular degeneration (H35.31, H35.32), tophi (M1A).
+_STAGE_CHARACTERS: tuple[tuple[str, tuple[tuple[str, frozenset[str]], ...]], ...] = (
+    ("H40", (("1", frozenset({"mild"})), ("2", frozenset({"moderate"})), ("3", frozenset({"severe"})),
+             ("4", frozenset({"indeterminate"})))),
+    ("H35.31", (("1", frozenset({"early"})), ("2", frozenset({"intermediate"})), ("3", frozenset({"advanced"})))),
+    ("H35.32", (("2", frozenset({"inactive"})), ("1", frozenset({"active"})))),
+    ("M1A", (("1", frozenset({"tophus"})),)),
+)  # fmt: skip
+
+
+def canonical(stems: Iterable[str]) -> frozenset[str]:
+    """Return stems with words that say the same made one.
+
+    >>> sorted(canonical(["embolic", "stroke"]))
+    ['embolism', 'stroke']
+    """
+    return frozenset(_SAME.get(stem, stem) for stem in stems)
+
+
+def denied(stem: str) -> str:
+    """Return the mark of a stem that stands behind "without" or "not"."""
+    return "~" + stem
+
+
+def signed_stems(text: str) -> list[str]:
+    """Return the content stems of a text, those behind "without" or "not" marked as denied.
+
+    >>> signed_stems("hernia without obstruction or gangrene, with bleeding")
+    ['hernia', '~obstruction', '~gangrene', 'hemorrhage']
+    """
+    found: list[str] = []
+    denying = False
+    end = 0
+    for word in words(text):
+        if word.raw in _DENIALS or word.stem == "without":
+            denying = True
+        elif word.raw in _ENDS_OF_DENIAL or any(mark in text[end : word.start] for mark in ",;:."):
+            denying = False
+        end = word.end
+        for stem in content_stems(word.raw):
+            if stem not in _DENIALS:
+                stem = _SAME.get(stem, stem)
+                found.append(denied(stem) if denying else stem)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +110,7 @@ class Facet:
     sides: frozenset[str]
     trimester: str
     words: frozenset[str]
+    denies: frozenset[str]
     unspecified: bool
     other: bool
     without: bool
@@ -37,20 +119,19 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A billable code, what was assumed on the way, and what a coder might take instead (best first)."""
+    """A billable code, what was assumed on the way, and what a coder might take instead (best first).
+
+    ``contradicted``: the note states an attribute that the code denies.
+    """
 
     code: str
     assumed: tuple[str, ...]
     alternatives: tuple[str, ...]
+    contradicted: bool = False
 
 
-def _sides(own: set[str]) -> frozenset[str]:
-    return frozenset({"left", "right"}) if "unilateral" in own else frozenset(own & _SIDES)
-
-
-def trimester_of(weeks: int) -> str:
-    """Return first (under 14 weeks 0 days), second (to under 28 weeks) or third (chapter 15 note)."""
-    return "first" if weeks < 14 else "second" if weeks < 28 else "third"
+def _sides(own: Collection[str]) -> frozenset[str]:
+    return frozenset({"left", "right"}) if "unilateral" in own else frozenset(own) & _SIDES
 
 
 class SpecificityWalk:
@@ -60,15 +141,17 @@ class SpecificityWalk:
         self._book = book
         self._lexicon = lexicon
         self._facets = lru_cache(maxsize=16384)(self._read_facets)
+        self._titles = lru_cache(maxsize=256)(self._read_titles)
+        self._sevenths = lru_cache(maxsize=16384)(book.seventh_characters)
         self.lift = lru_cache(maxsize=16384)(self._lift)
 
     def _read_facets(self, value: str) -> tuple[Facet, ...]:
         children = self._book.children(value)
         titles = {child: self._book.title(child).lower() for child in children}
-        stems = {child: set(content_stems(title)) for child, title in titles.items()}
+        stems = {child: set(signed_stems(title)) for child, title in titles.items()}
         shared = set.intersection(*stems.values()) if stems else set()
         # What the parent already says is known; the child adds the rest.
-        known = shared | (set(content_stems(self._book.title(value))) if len(children) > 1 else set())
+        known = shared | (set(signed_stems(self._book.title(value))) if len(children) > 1 else set())
         facets = []
         # A lone "left" among the children (left ventricular failure) is a word like others, not a side to choose.
         all_sides = frozenset[str]().union(*(_sides(own - known) for own in stems.values()))
@@ -77,28 +160,38 @@ class SpecificityWalk:
         least = min(vague.values(), default=0)
         for child in children:
             title = titles[child]
-            raw = {word.raw for word in words(title)}
             own = stems[child] - known
-            unspecified = vague[child] > least or len(children) == 1
+            of_trimester = "trimester" in title
+            extra = _ORDINARY | {"trimester", "unilateral"} | (_SIDES if sided else frozenset())
             facets.append(
                 Facet(
                     child,
-                    _sides(own) if sided and "trimester" not in title else frozenset(),
-                    next(iter(own & _TRIMESTERS), "") if "trimester" in title else "",
+                    _sides(own) if sided and not of_trimester else frozenset(),
+                    next(iter(own & _TRIMESTERS), "") if of_trimester else "",
                     frozenset(
-                        own
-                        - (_SIDES if sided else frozenset())
-                        - _TRIMESTERS
-                        - _ORDINARY
-                        - {"trimester", "unilateral"}
+                        stem
+                        for stem in own - extra - (_TRIMESTERS if of_trimester else frozenset())
+                        if stem[0] != "~"
                     ),
-                    unspecified,
+                    frozenset(stem[1:] for stem in own if stem[0] == "~") - extra,
+                    vague[child] > least or len(children) == 1,
                     title.startswith("other ") or ", other" in title or "other specified" in title,
-                    "without" in raw or "not intractable" in title,
-                    "without complication" in title or "uncomplicated" in raw,
+                    any(stem[0] == "~" for stem in stems[child]),
+                    "without complication" in title or "uncomplicated" in title,
                 )
             )
         return tuple(facets)
+
+    def _read_titles(self, category: str) -> dict[str, str]:
+        """Return the nodes of a category by title; 7th characters are left out."""
+        found: dict[str, str] = {}
+        todo = [category]
+        while todo:
+            node = todo.pop()
+            found.setdefault(self._book.title(node).lower(), node)
+            if not self._sevenths(node):
+                todo.extend(self._book.children(node))
+        return found
 
     def _lift(self, value: str) -> str:
         """Return the node above a code that only adds "unspecified side" or the like, else the code itself."""
@@ -113,34 +206,47 @@ class SpecificityWalk:
         return value
 
     def resolve_sides(
-        self, value: str, near: Collection[str], around: Collection[str], attributes: Mapping[str, str]
+        self,
+        value: str,
+        near: Collection[str],
+        around: Collection[str],
+        attributes: Mapping[str, str],
+        close: Collection[str] | None = None,
     ) -> list[Resolution]:
         """Walk as ``resolve`` does; "bilateral" where the book has no bilateral code gives both sides."""
-        resolution = self.resolve(value, near, around, attributes)
+        resolution = self.resolve(value, near, around, attributes, close)
         if attributes.get("laterality") != "bilateral" or "side not stated" not in resolution.assumed:
             return [resolution]
         return [
-            self.resolve(value, near, around, {**attributes, "laterality": side})
+            self.resolve(value, near, around, {**attributes, "laterality": side}, close)
             for side in ("right", "left")
         ]
 
     def resolve(
-        self, value: str, near: Collection[str], around: Collection[str], attributes: Mapping[str, str]
+        self,
+        value: str,
+        near: Collection[str],
+        around: Collection[str],
+        attributes: Mapping[str, str],
+        close: Collection[str] | None = None,
     ) -> Resolution:
         """Walk from a node to a billable code.
 
-        ``near`` are the stems of the mention and its sentence, ``around`` those of the note's diagnosis
+        ``near`` are the stems of the mention and its sentence (denied ones marked, see ``signed_stems``),
+        ``close`` those of the mention and the words next to it, ``around`` those of the note's diagnosis
         lines; ``attributes`` those of the mention. Raises ``UnknownCode`` for an unknown node.
         """
+        close = near if close is None else close
         assumed: list[str] = []
         alternatives: list[str] = []
-        node = self._refine(self.lift(value), near, attributes)
+        node, contradicted = self._reconcile(self.lift(value), close, attributes)
+        node = self._refine(self.lift(node), near, attributes)
         if attributes.get("laterality") == "bilateral" and "unilateral" in self._book.title(node).lower():
             node = self._book.entry(node).parent or node
         while not self._book.entry(node).billable:
-            sevenths = self._book.seventh_characters(node)
+            sevenths = self._sevenths(node)
             if sevenths:
-                node = self._seventh(sevenths, near, attributes, assumed)
+                node = self._seventh(node, sevenths, near, attributes, assumed)
                 break
             ranked = self._rank(node, near, around, attributes)
             chosen, reason = ranked[0][1], ranked[0][2]
@@ -148,9 +254,71 @@ class SpecificityWalk:
                 assumed.append(reason)
             alternatives = [code for _, code, _ in ranked[1:]] + alternatives
             node = chosen
+        node = self._not_one_sided(node, near, attributes)
         return Resolution(
-            node, tuple(assumed), self._billable_alternatives(node, alternatives, near, around, attributes)
+            node,
+            tuple(assumed),
+            self._billable_alternatives(node, alternatives, near, around, attributes),
+            contradicted,
         )
+
+    def _not_one_sided(self, node: str, near: Collection[str], attributes: Mapping[str, str]) -> str:
+        """Leave "unilateral ..., unspecified" for the category's unspecified code where no side is stated."""
+        title = self._book.title(node).lower()
+        if "unilateral" not in title or "unspecified" not in title or "laterality" in attributes:
+            return node
+        if "unilateral" in near or "primary" in near:
+            return node
+        for facet in self._facets(node[:3]):
+            if facet.unspecified and self._book.entry(facet.code).billable and not facet.words:
+                return facet.code
+        return node
+
+    # --- what the note states against the term -------------------------------------------------------------
+
+    def _reconcile(self, node: str, close: Collection[str], attributes: Mapping[str, str]) -> tuple[str, bool]:
+        """Return the node whose title agrees with the mention's attributes, and whether none does.
+
+        "Chronic" before "DVT of the popliteal vein", a term of acute thrombosis (I82.43), leads to I82.53.
+        """
+        node = self._retyped(node, attributes)
+        contradicted = False
+        title = self._book.title(node).lower()
+        for wanted, unwanted in _conflicts(title, attributes):
+            changed = title.replace(unwanted, wanted)
+            swapped = self._titles(node[:3]).get(changed) if len(node) >= 3 and "-" not in node else None
+            if swapped is None:
+                contradicted = True
+            else:
+                node, title = swapped, changed
+        return self._undenied(node, close, attributes), contradicted
+
+    def _retyped(self, node: str, attributes: Mapping[str, str]) -> str:
+        """Return the type 1 counterpart of a type 2 diabetes node, or the reverse, as the note states."""
+        wanted = {("1", "E11"): "E10", ("2", "E10"): "E11"}.get((attributes.get("type", ""), node[:3]))
+        if wanted is None:
+            return node
+        other = wanted + node[3:]
+        return other if other in self._book else node
+
+    def _undenied(self, node: str, close: Collection[str], attributes: Mapping[str, str]) -> str:
+        """Return the sibling that affirms what a node denies, where the words at the mention affirm it.
+
+        "Graves disease with thyroid storm" is not E05.00, "without thyrotoxic crisis or storm".
+        """
+        at = node
+        while len(at) > 3:
+            parent = self._book.entry(at).parent
+            if parent is None or "-" in parent or parent.startswith("chapter"):
+                break
+            facets = self._facets(parent)
+            facet = next((facet for facet in facets if facet.code == at), None)
+            if facet is not None and any(word in close for word in facet.denies):
+                score, best, _ = self._rank(parent, close, (), attributes)[0]
+                if best != at and score > 0:
+                    return best
+            at = parent
+        return node
 
     def _refine(self, value: str, near: Collection[str], attributes: Mapping[str, str]) -> str:
         """Return the sibling that the words around a mention name, where a term says no more than "unspecified".
@@ -191,9 +359,9 @@ class SpecificityWalk:
 
     def _first_billable(self, node: str, near: Collection[str], attributes: Mapping[str, str]) -> str:
         while not self._book.entry(node).billable:
-            sevenths = self._book.seventh_characters(node)
+            sevenths = self._sevenths(node)
             node = (
-                self._seventh(sevenths, near, attributes, [])
+                self._seventh(node, sevenths, near, attributes, [])
                 if sevenths
                 else self._rank(node, near, (), attributes)[0][1]
             )
@@ -203,14 +371,13 @@ class SpecificityWalk:
         self, node: str, near: Collection[str], around: Collection[str], attributes: Mapping[str, str]
     ) -> list[tuple[float, str, str]]:
         """Return the children as ``(score, code, what is assumed)``, best first."""
-        side = attributes.get("laterality")
         weeks = attributes.get("weeks")
-        trimester = trimester_of(int(weeks)) if weeks else ""
+        trimester = attributes.get("trimester", trimester_of(int(weeks)) if weeks else "")
         ranked = []
         facets = self._facets(node)
         sided = any(facet.sides for facet in facets)
         for place, facet in enumerate(facets):
-            score, assumed = self._score(facet, near, around, side, trimester, sided)
+            score, assumed = self._score(facet, near, around, attributes, trimester, sided)
             ranked.append((score - 0.001 * place, facet.code, assumed))
         ranked.sort(key=lambda row: -row[0])
         return ranked
@@ -220,12 +387,13 @@ class SpecificityWalk:
         facet: Facet,
         near: Collection[str],
         around: Collection[str],
-        side: str | None,
+        attributes: Mapping[str, str],
         trimester: str,
         sided: bool,
     ) -> tuple[float, str]:
         score, assumed = 0.0, ""
         if facet.sides:
+            side = attributes.get("laterality")
             if side is None:
                 score -= 8.0
             elif side in facet.sides:
@@ -234,16 +402,18 @@ class SpecificityWalk:
                 score -= 10.0
         if facet.trimester:
             score += 8.0 if facet.trimester == trimester else -8.0
+        joined = any(word in near for word in facet.words & _JOINED_PARTS)
         for word in facet.words:
-            weight = min(self._lexicon.idf(word), 9.0) / 3
-            if word in near:
-                score += weight
-            elif word in around:
-                score += 0.5 * weight
-            else:
-                score -= weight
-        if "displaced" in facet.words:
+            score += self._weigh(word, near, around, attributes, joined)
+        for word in facet.denies:
+            if denied(word) in near:
+                score += self._weight(word)
+            elif word in near:
+                score -= self._weight(word) + 1.0
+        if "displaced" in facet.words and attributes.get("displacement") is None and "nondisplaced" not in near:
             score += 4.0  # chapter 19 note: not indicated as displaced or nondisplaced is coded to displaced
+        if facet.words & {"dominant", "nondominant"}:
+            score += _dominance(facet.words, attributes)
         if facet.uncomplicated:
             score += 1.4
         elif facet.unspecified:
@@ -255,21 +425,96 @@ class SpecificityWalk:
             score -= 0.6
         return score, assumed
 
+    def _weight(self, word: str) -> float:
+        return min(self._lexicon.idf(word), 9.0) / 3
+
+    def _weigh(
+        self,
+        word: str,
+        near: Collection[str],
+        around: Collection[str],
+        attributes: Mapping[str, str],
+        joined: bool,
+    ) -> float:
+        """Return what a word of a title adds: it is stated, contradicted, or only not mentioned."""
+        weight = self._weight(word)
+        stated = attributes.get(_DECIDED_BY.get(word, ""))
+        if stated is not None:
+            return weight + STATED if word in stated.split() else -weight - CONTRADICTED
+        if word in near:
+            return weight
+        if word in around:
+            return 0.5 * weight
+        if denied(word) in near:
+            return -weight - CONTRADICTED
+        return 0.0 if joined and word in _JOINED_PARTS else -weight
+
     @staticmethod
     def _seventh(
-        sevenths: Mapping[str, str], near: Collection[str], attributes: Mapping[str, str], assumed: list[str]
+        node: str,
+        sevenths: Mapping[str, str],
+        near: Collection[str],
+        attributes: Mapping[str, str],
+        assumed: list[str],
     ) -> str:
         """Choose a 7th character: episode (guideline I.C.19.a), fetus, side or stage of eye disease."""
         if "A" in sevenths:
-            if attributes.get("episode") == "subsequent" and "D" in sevenths:
-                assumed.append("subsequent encounter")
-                return sevenths["D"]
-            if "B" in sevenths and "open" in near and "reduction" not in near:
-                return sevenths["B"]
-            assumed.append("initial encounter")
-            return sevenths["A"]
+            episode = attributes.get("episode", "initial")
+            if episode == "sequela" and "S" in sevenths:
+                return sevenths["S"]
+            openness = attributes.get("openness", "closed")
+            healing = attributes.get("healing", "routine" if episode == "subsequent" else "initial")
+            assumed.append("initial encounter" if healing == "initial" else "subsequent encounter")
+            for kind in (openness, "open", "closed") if openness != "closed" else ("closed",):
+                character = _FRACTURE[kind][healing]
+                if character in sevenths:
+                    return sevenths[character]
+            fallback = "A" if healing == "initial" else "D"
+            return sevenths.get(fallback, sevenths["A"])
+        for prefix, stages in _STAGE_CHARACTERS:
+            if node.startswith(prefix):
+                for character, cues in stages:
+                    stated = {attributes.get("severity")} if prefix == "H40" else set()
+                    if character in sevenths and (cues & (stated | set(near))):
+                        return sevenths[character]
+                return sevenths.get("0") or next(iter(sevenths.values()))
         sides = {"right": "1", "left": "2", "bilateral": "3"}
         wanted = sides.get(attributes.get("laterality", ""))
         if "9" in sevenths and "0" not in sevenths:
             return sevenths.get(wanted or "9", sevenths["9"])
         return sevenths.get("0") or next(iter(sevenths.values()))
+
+
+def _conflicts(title: str, attributes: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Yield ``(wanted, unwanted)`` words where a title says other than the attributes."""
+    named = frozenset(re.findall(r"[a-z]+", title))
+    side = attributes.get("laterality")
+    if side in ("left", "right"):
+        other = "left" if side == "right" else "right"
+        if other in named and side not in named:
+            yield side, other
+    for attribute, choices in (
+        ("acuity", ("acute", "chronic")),
+        ("severity", ("mild", "moderate", "severe")),
+        ("displacement", ("displaced", "nondisplaced")),
+    ):
+        stated = attributes.get(attribute)
+        present = [word for word in choices if word in named]
+        if stated in choices and len(present) == 1 and present[0] != stated:
+            yield stated, present[0]
+    stage = attributes.get("stage", "")
+    match = _STAGE.search(title)
+    if match and stage:
+        if match[1] and match[1] != stage and not match[1].startswith(stage):
+            yield f"stage {stage}", match.group()
+        elif match[2] and stage in _STAGE_WORDS and match[2] != _STAGE_WORDS[stage]:
+            yield f"{_STAGE_WORDS[stage]} degree", match.group()
+
+
+def _dominance(own: Collection[str], attributes: Mapping[str, str]) -> float:
+    """Weigh a dominant or nondominant side: where the note is silent, the right is dominant (guideline I.C.6.a)."""
+    side = attributes.get("laterality")
+    if side not in ("left", "right"):
+        return 0.0
+    dominant = side == attributes.get("handedness", "right")
+    return 6.0 if ("dominant" in own) == dominant else -6.0

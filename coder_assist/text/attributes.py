@@ -333,7 +333,7 @@ class AttributeReader:
         if first < last:
             self._read_adjacent(places, self._hits[first:last], found)
         self._read_relations(places, found)
-        return found
+        return {str(name): value for name, value in found.items()}
 
     def _read_sentence(self, sentence: int) -> dict[str, str]:
         text = self._note.sentences[sentence].slice(self._note.text)
@@ -341,8 +341,7 @@ class AttributeReader:
         for value, pattern in _HEALING:
             if pattern.search(text):
                 found[Attribute.HEALING] = value
-                if value != "initial":
-                    found[Attribute.EPISODE] = "subsequent"
+                found[Attribute.EPISODE] = "subsequent"
                 break
         for value, pattern in _EPISODES:
             if pattern.search(text):
@@ -405,10 +404,7 @@ class AttributeReader:
                 and raw not in ("and", "for", "since", "in", "on", "to", "persistent")
             ):
                 # "hypertension, chronic kidney disease": the word belongs to what follows it.
-                run = place - 1
-                while run in chain:
-                    chain.discard(run)
-                    run -= 1
+                chain.clear()
                 break
             elif (raw in ("and", "or") and not chain and not comma) or (
                 raw not in STOPWORDS
