@@ -15,7 +15,8 @@ from coder_assist.codes.terms import content_stems, words
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.features import SECTION_GROUPS, Proposal, affirmed, section_group
 from coder_assist.suggest.memory import PhraseMemory
-from coder_assist.suggest.specificity import SpecificityWalk, canonical, denied, signed_stems
+from coder_assist.suggest.specificity import BODY_PARTS, SpecificityWalk, canonical, denied, sign
+from coder_assist.text.attributes import PART_REGIONS, side_in_heading, sides_of_parts
 from coder_assist.types import (
     Candidate,
     Code,
@@ -160,7 +161,7 @@ class Proposer:
 
     def _title(self, code: Code) -> str:
         book = self._library.books.get(code.system)
-        entry = book.get(code.value) if book else None
+        entry = book.get(code.value) if book is not None else None
         return entry.title if entry else f"(not in edition {self._library.edition.name})"
 
     def _add_alternatives(self, proposals: dict[Code, Proposal]) -> None:
@@ -280,7 +281,8 @@ class Proposer:
                     99,
                 )
             return
-        near, attributes = surroundings.near(mention), surroundings.attributes(mention)
+        near = surroundings.near(mention)
+        attributes = surroundings.attributes(mention, *self._walk.regions(self._walk.lift(code.value)))
         close = surroundings.close(mention)
         for resolution in self._walk.resolve_sides(code.value, near, surroundings.around, attributes, close):
             candidate = Candidate(
@@ -359,6 +361,7 @@ class _Surroundings:
         text = document.note.text
         self.words = words(text)
         self._starts = [word.start for word in self.words]
+        self._parts: dict[int, frozenset[str]] = {}
         self._section_starts = [section.span.start for section in document.sections]
         self.around = frozenset(stem for s in lists for stem in self._stems(Span(s.body, s.span.end)))
         self._first_line: dict[SectionKind, int] = {}
@@ -374,6 +377,10 @@ class _Surroundings:
                     listed.add(side)
         self._sides = {keys: next(iter(found)) for keys, found in sides.items() if keys and len(found) == 1}
         self._listed_side = next(iter(listed)) if len(listed) == 1 else _only_side(text)
+        self._part_sides = sides_of_parts(self.words, text)
+        self._listed_regions = frozenset(
+            PART_REGIONS[part] for part, found in self._part_sides.items() if self._listed_side in found
+        )
 
     def list_place(self, mention: Mention) -> int:
         """Return the place of a mention's line in its diagnosis list, 1 first; 99 outside of one."""
@@ -389,9 +396,10 @@ class _Surroundings:
         """Return the stems of a mention's sentence and heading, those behind "without" marked as denied."""
         found = self._sentences.get(mention.sentence)
         if found is None:
-            sentence = self._document.sentences[mention.sentence].slice(self._document.note.text)
-            found = frozenset(signed_stems(sentence)) | spine_levels(sentence)
-            found |= canonical(word.stem for word in words(self.heading(mention)))
+            text, sentence = self._document.note.text, self._document.sentences[mention.sentence]
+            first, last = bisect_left(self._starts, sentence.start), bisect_left(self._starts, sentence.end)
+            found = frozenset(sign(text, self.words[first:last])) | spine_levels(sentence.slice(text))
+            found |= self._heading_parts(self._section(mention))
             self._sentences[mention.sentence] = found
         return found
 
@@ -403,16 +411,36 @@ class _Surroundings:
         low = max(first, bisect_left(self._starts, mention.span.start) - CLOSE // 2)
         high = min(last, bisect_left(self._starts, mention.span.end) + CLOSE)
         text = canonical(word.stem for word in self.words[low:high])
-        return frozenset(stem for stem in text if denied(stem) not in self.near(mention)) if low < high else text
+        near = self.near(mention)
+        return frozenset(stem for stem in text if denied(stem) not in near)
 
-    def heading(self, mention: Mention) -> str:
-        """Return the heading that a mention stands below; only one that is a part of the body tells of it."""
-        at = bisect_right(self._section_starts, mention.span.start) - 1
-        return self._document.sections[at].title if at >= 0 else ""
+    def _section(self, mention: Mention) -> int:
+        """Return the number of the section that a mention stands in."""
+        return bisect_right(self._section_starts, mention.span.start) - 1
 
-    def attributes(self, mention: Mention) -> Mapping[str, str]:
-        """Return a mention's attributes; a side that only another mention or the lists state is taken over."""
+    def _heading_parts(self, section: int) -> frozenset[str]:
+        """Return the parts of the body that a heading names ("LEFT KNEE:")."""
+        if section not in self._parts:
+            title = self._document.sections[section].title
+            self._parts[section] = frozenset(word.stem for word in words(title)) & BODY_PARTS
+        return self._parts[section]
+
+    def attributes(
+        self, mention: Mention, parts: frozenset[str], regions: frozenset[str]
+    ) -> Mapping[str, str]:
+        """Return a mention's attributes for a code that names ``parts`` of the body; a side may be taken over.
+
+        In order: its own side, that of the same words elsewhere, of its heading, of the code's part of the
+        body in the note, of the diagnosis lists unless they speak of another part.
+        """
         if "laterality" in mention.attributes:
             return mention.attributes
-        side = self._sides.get(mention.term_keys) or self._listed_side
+        side = self._sides.get(mention.term_keys) or side_in_heading(
+            self._document.sections[self._section(mention)].title
+        )
+        if side is None and parts:
+            stated = {side for part in parts for side in self._part_sides.get(part, ())}
+            side = next(iter(stated)) if len(stated) == 1 else None
+        if side is None and (not regions or not self._listed_regions or regions & self._listed_regions):
+            side = self._listed_side
         return {**mention.attributes, "laterality": side} if side else mention.attributes

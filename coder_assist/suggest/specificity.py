@@ -9,22 +9,22 @@ node acute) the node that the note names is taken if the category has one, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from coder_assist.codes import CodeBook, Lexicon
-from coder_assist.codes.terms import content_stems, words
-from coder_assist.text.attributes import trimester_of
+from coder_assist.codes.terms import STOPWORDS, Word, words
+from coder_assist.text.attributes import PART_REGIONS, trimester_of
 
 _SIDES = frozenset({"left", "right", "bilateral"})
 _TRIMESTERS = frozenset({"first", "second", "third"})
 _ORDINARY = frozenset("with without other specified not elsewhere classified type initial encounter".split())
 _DENIALS = frozenset({"without", "not", "no"})
 _ENDS_OF_DENIAL = frozenset({"with", "but"})
+_GOES_ON = frozenset(" -/'\n")
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
-STATED = 2.0
 CONTRADICTED = 4.0
 
 # Words of notes and titles that say the same; both sides are read through this.
@@ -47,6 +47,11 @@ _DECIDED_BY = {
 _JOINED_PARTS = frozenset(
     "ankle foot toe hand finger wrist forearm elbow shoulder arm hip thigh pelvic knee leg neck head trunk "
     "scalp face eyelid canthus ear sacrum sacrococcygeal vertebra fibula tibia auricular auditory canal external".split()
+)
+# Parts of the body that a heading may name for what stands below it ("LEFT KNEE:"), or words near a mention.
+BODY_PARTS = _JOINED_PARTS | frozenset(
+    "eye nose lip cheek forehead heel thumb palm femur humerus radius ulna buttock back breast chest abdomen groin "
+    "calf lumbar cervical thoracic lumbosacral thoracolumbar sacral spine hemisphere carpometacarpal".split()
 )
 _STAGE_WORDS = {"1": "first", "2": "second", "3": "third"}
 _STAGE = re.compile(r"\bstage (\d[ab]?|unstageable)\b|\b(first|second|third) degree\b")
@@ -86,19 +91,32 @@ def signed_stems(text: str) -> list[str]:
     >>> signed_stems("hernia without obstruction or gangrene, with bleeding")
     ['hernia', '~obstruction', '~gangrene', 'hemorrhage']
     """
+    return sign(text, words(text))
+
+
+def sign(text: str, cut: Sequence[Word], title: bool = False) -> list[str]:
+    """Return what ``signed_stems`` does for the words ``cut`` from a text, whose offsets are into ``text``.
+
+    In a title, "of" ends what is denied: "without foreign body of scalp" is of the scalp.
+    """
     found: list[str] = []
     denying = False
     end = 0
-    for word in words(text):
-        if word.raw in _DENIALS or word.stem == "without":
+    last = ""
+    for word in cut:
+        raw, stem = word.raw, word.stem
+        if raw in _DENIALS or stem == "without":
             denying = True
-        elif word.raw in _ENDS_OF_DENIAL or any(mark in text[end : word.start] for mark in ",;:."):
+        elif denying and (
+            raw in _ENDS_OF_DENIAL
+            or (title and raw == "of" and last not in ("loss", "mention"))
+            or not _GOES_ON.issuperset(text[end : word.start])
+        ):
             denying = False
-        end = word.end
-        for stem in content_stems(word.raw):
-            if stem not in _DENIALS:
-                stem = _SAME.get(stem, stem)
-                found.append(denied(stem) if denying else stem)
+        end, last = word.end, raw
+        if stem not in STOPWORDS and stem not in _DENIALS:
+            stem = _SAME.get(stem, stem)
+            found.append("~" + stem if denying else stem)
     return found
 
 
@@ -144,14 +162,16 @@ class SpecificityWalk:
         self._titles = lru_cache(maxsize=256)(self._read_titles)
         self._sevenths = lru_cache(maxsize=16384)(book.seventh_characters)
         self.lift = lru_cache(maxsize=16384)(self._lift)
+        self.regions = lru_cache(maxsize=16384)(self._regions)
 
     def _read_facets(self, value: str) -> tuple[Facet, ...]:
         children = self._book.children(value)
         titles = {child: self._book.title(child).lower() for child in children}
-        stems = {child: set(signed_stems(title)) for child, title in titles.items()}
+        stems = {child: set(sign(title, words(title), title=True)) for child, title in titles.items()}
         shared = set.intersection(*stems.values()) if stems else set()
         # What the parent already says is known; the child adds the rest.
-        known = shared | (set(signed_stems(self._book.title(value))) if len(children) > 1 else set())
+        above = self._book.title(value).lower()
+        known = shared | (set(sign(above, words(above), title=True)) if len(children) > 1 else set())
         facets = []
         # A lone "left" among the children (left ventricular failure) is a word like others, not a side to choose.
         all_sides = frozenset[str]().union(*(_sides(own - known) for own in stems.values()))
@@ -204,6 +224,13 @@ class SpecificityWalk:
         if any(facet.sides or facet.trimester for facet in siblings):
             return entry.parent
         return value
+
+    def _regions(self, value: str) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the paired parts of the body that a node and its children name, and their regions."""
+        titles = [self._book.title(value), *(self._book.title(child) for child in self._book.children(value))]
+        stems = {word.stem for title in titles for word in words(title)}
+        parts = frozenset(stem for stem in stems if stem in PART_REGIONS)
+        return parts, frozenset(PART_REGIONS[part] for part in parts)
 
     def resolve_sides(
         self,
@@ -440,7 +467,7 @@ class SpecificityWalk:
         weight = self._weight(word)
         stated = attributes.get(_DECIDED_BY.get(word, ""))
         if stated is not None:
-            return weight + STATED if word in stated.split() else -weight - CONTRADICTED
+            return weight if word in stated.split() else -weight - CONTRADICTED
         if word in near:
             return weight
         if word in around:

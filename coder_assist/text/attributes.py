@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from coder_assist.codes.terms import STOPWORDS
+from coder_assist.codes.terms import STOPWORDS, Word
 from coder_assist.text.matcher import NoteWords
 from coder_assist.text.measurements import gestations
 
@@ -85,6 +85,25 @@ _PARTS = frozenset(
     "knee hip shoulder elbow wrist ankle eye ear hand foot heel finger toe thumb arm forearm leg thigh calf breast "
     "lung kidney ovary testicle femur tibia fibula radius ulna humerus clavicle buttock groin".split()
 )
+
+# Paired parts by region: a side that a note gives to an arm says nothing of a leg.
+PART_REGIONS: Mapping[str, str] = {
+    part: region
+    for region, parts in {
+        "arm": "shoulder arm elbow forearm wrist hand finger thumb humerus radius ulna carpal clavicle scapula palm",
+        "leg": "hip thigh knee leg calf ankle foot heel toe femur tibia fibula patella meniscus malleolus",
+        "eye": "eye eyelid cornea retina",
+        "ear": "ear tympanic",
+        "breast": "breast",
+        "lung": "lung bronchus",
+        "kidney": "kidney ureter",
+        "ovary": "ovary",
+        "carotid": "carotid",
+        "groin": "inguinal groin",
+        "testis": "testis testicle",
+    }.items()
+    for part in parts.split()
+}
 
 _WORDS: Mapping[str, tuple[Attribute, str]] = {
     "acute": (Attribute.ACUITY, "acute"),
@@ -193,7 +212,9 @@ def side_of(note: NoteWords, places: tuple[int, ...]) -> str | None:
         distance = float(places[0] - place) if before else (place - places[-1]) * factor
         gap = note.text[note.words[min(place, places[0])].end : note.words[max(place, places[-1])].start]
         if ("," in gap and distance > 2) or ";" in gap:
-            distance += 4
+            # ", left shoulder." and ", left." still speak of what stands before the comma.
+            named = place + 1 >= last or "," in note.between(place) or note.words[place + 1].stem in _PARTS
+            distance += 1 if named and not before and gap.count(",") == 1 and ";" not in gap else 4
         if distance <= REACH and (best is None or distance < best[0]):
             best = (distance, _SIDES[note.words[place].raw])
     return best[1] if best else None
@@ -224,6 +245,27 @@ def _is_side(note: NoteWords, place: int) -> bool:
     ):
         return False
     return _NOT_A_SIDE.match(note.text, word.start) is None
+
+
+def sides_of_parts(cut: Sequence[Word], text: str) -> dict[str, set[str]]:
+    """Return the sides that a text, ``cut`` into words, gives to parts of the body.
+
+    >>> from coder_assist.codes.terms import words
+    >>> sides_of_parts(words("MRI RIGHT ANKLE"), "MRI RIGHT ANKLE")
+    {'ankle': {'right'}}
+    """
+    found: dict[str, set[str]] = {}
+    for at, word in enumerate(cut):
+        side = _SIDES.get(word.raw)
+        if side is None or len(word.raw) == 2 or _NOT_A_SIDE.match(text, word.start):
+            continue
+        for following in cut[at + 1 : at + 4]:
+            if following.stem in PART_REGIONS:
+                found.setdefault(following.stem, set()).add(side)
+                break
+            if following.raw in _SIDES:
+                break
+    return found
 
 
 def side_in_heading(title: str) -> str | None:
