@@ -207,14 +207,32 @@ class Coder:
 
 
 def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
-    """Return of each combination code and the codes it makes redundant the less probable, if both are chosen."""
+    """Return the chosen codes that a more probable one makes redundant.
+
+    Of a combination code and its parts, the less probable; and a code all of whose words another code of
+    its category rests on ("heart failure" within "acute systolic heart failure"), unless they are the two
+    sides of one mention.
+    """
     redundant = set()
     for code in chosen:
         proposal, probability = scored[code]
-        combined = Code(System.ICD10CM, proposal.displaced_by) if proposal.displaced_by else None
-        if combined in chosen and combined is not None:
-            redundant.add(code if probability <= scored[combined][1] else combined)
+        for other in chosen - {code}:
+            rival, higher = scored[other]
+            if higher < probability or (higher == probability and other > code):
+                continue
+            if other.value == proposal.displaced_by or rival.displaced_by == code.value:
+                redundant.add(code)
+            elif proposal.category == rival.category and _rests_on_words_of(proposal, rival):
+                redundant.add(code)
     return redundant
+
+
+def _rests_on_words_of(proposal: Proposal, rival: Proposal) -> bool:
+    mine = {(c.note_id, c.mention.span) for c in proposal.candidates if affirmed(c)}
+    theirs = {(c.note_id, c.mention.span) for c in rival.candidates if affirmed(c)}
+    if mine & theirs and not proposal.alternative_rank and not rival.alternative_rank:
+        return False
+    return all(any(note == other and span.overlaps(taken) for other, taken in theirs) for note, span in mine)
 
 
 def _only_uncertain(proposal: Proposal, encounter: Encounter) -> bool:

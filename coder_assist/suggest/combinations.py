@@ -13,6 +13,8 @@ from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.types import Candidate, Code, System, Temporality
 
 MakeProposal = Callable[[Code], Proposal | None]
+# Walks a node that is no billable code to one, by what stands around the mention of a candidate.
+Walk = Callable[[str, Candidate], str]
 
 
 class Combiner:
@@ -25,13 +27,29 @@ class Combiner:
         # The longest prefix speaks first: "C44" before "C".
         self._histories = sorted(histories, key=lambda history: (-len(history.condition), history.condition))
 
-    def extend(self, proposals: dict[Code, Proposal]) -> None:
+    def extend(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
         """Add to ``proposals`` what follows from them, in place."""
-        self._add_histories(proposals)
+        self._add_histories(proposals, walk)
         for combination in self._combinations:
-            self._combine(combination, proposals)
+            self._combine(combination, proposals, walk)
+        _displace_uncomplicated(proposals)
 
-    def _add_histories(self, proposals: dict[Code, Proposal]) -> None:
+    def history_of(self, value: str) -> str | None:
+        """Return the node that a condition, or a procedure, of the past takes: C50.9 gives Z85.3."""
+        row = next((h for h in self._histories if value.startswith(h.condition)), None)
+        return row.code if row else None
+
+    def parts_of(self, value: str) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+        """Return the groups of prefixes that a combination code is made of, and the codes it replaces."""
+        groups: list[tuple[str, ...]] = []
+        replaced: set[str] = {value}
+        for combination in self._combinations:
+            if combination.code == value:
+                groups += combination.conditions
+                replaced.update(combination.replaces)
+        return tuple(groups), tuple(sorted(replaced))
+
+    def _add_histories(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
         for proposal in list(proposals.values()):
             past = [
                 c
@@ -40,11 +58,11 @@ class Combiner:
             ]
             if not past or proposal.code.system is not System.ICD10CM:
                 continue
-            row = next((h for h in self._histories if proposal.code.value.startswith(h.condition)), None)
-            if row is not None:
-                self._extend(proposals, row.code, past, "history")
+            value = self.history_of(proposal.code.value)
+            if value is not None:
+                self._extend(proposals, walk(value, past[0]), past, "history")
 
-    def _combine(self, combination: Combination, proposals: dict[Code, Proposal]) -> None:
+    def _combine(self, combination: Combination, proposals: dict[Code, Proposal], walk: Walk) -> None:
         parts: list[list[Proposal]] = []
         for prefixes in combination.conditions:
             part = [
@@ -58,12 +76,15 @@ class Combiner:
             if not part:
                 return
             parts.append(part)
-        candidates = [candidate for part in parts for proposal in part for candidate in proposal.candidates]
-        self._extend(proposals, combination.code, [c for c in candidates if affirmed(c)], "combination")
-        for code in combination.replaces:
-            replaced = proposals.get(Code(System.ICD10CM, code))
-            if replaced is not None:
-                replaced.displaced_by = combination.code
+        candidates = [c for part in parts for proposal in part for c in proposal.candidates if affirmed(c)]
+        # The last group carries what the combined code must know: the site of a fracture, the eye.
+        last = next(c for c in parts[-1][0].candidates if affirmed(c))
+        value = walk(combination.code, last)
+        self._extend(proposals, value, candidates, "combination")
+        for code, replaced in proposals.items():
+            if code.system is System.ICD10CM and code.value != value:
+                if code.value.startswith(combination.replaces or ("-",)):
+                    replaced.displaced_by = value
 
     def _extend(
         self, proposals: dict[Code, Proposal], value: str, candidates: list[Candidate], source: str
@@ -80,3 +101,23 @@ class Combiner:
             if (c.note_id, c.mention.spans) not in known
         ]
         proposal.rank_in_term = 0
+
+
+def _displace_uncomplicated(proposals: dict[Code, Proposal]) -> None:
+    """Mark "without complications" as redundant where a complication of the same category is proposed."""
+    for code, proposal in proposals.items():
+        if code.system is not System.ICD10CM or "without complications" not in proposal.title:
+            continue
+        complicated = next(
+            (
+                other
+                for other, rival in proposals.items()
+                if other.value[:3] == code.value[:3]
+                and other != code
+                and not rival.displaced_by
+                and any(map(affirmed, rival.candidates))
+            ),
+            None,
+        )
+        if complicated is not None:
+            proposal.displaced_by = complicated.value

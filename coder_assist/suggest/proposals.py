@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 
 from coder_assist.codes import Library, Term
 from coder_assist.codes.compiler import SOURCES
-from coder_assist.codes.terms import content_stems, words
+from coder_assist.codes.terms import STOPWORDS, Word, content_stems, key_of, words
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.features import SECTION_GROUPS, Proposal, affirmed, section_group
 from coder_assist.suggest.memory import PhraseMemory
@@ -42,6 +43,14 @@ _MATCH_SCORE = {"exact": 1.0, "measurement": 1.0, "abbreviation": 0.95, "mended"
 _LISTS = (
     SECTION_GROUPS["diagnosis_list"] | SECTION_GROUPS["diagnosis_early"] | SECTION_GROUPS["procedure_title"]
 )
+# Where an operation's name says that it was done once.
+_PAST = frozenset({SectionKind.HISTORY_SURGICAL, SectionKind.HISTORY_PAST})
+# Words that the terms of a site or a kind do not hold, and words that begin another clause.
+_NOT_OF_A_TERM = frozenset(
+    "left right bilateral acute chronic mild moderate severe degree first second third partial full thickness stage "
+    "grade old new large small significant possible probable multiple several patient".split()
+)
+_CLAUSE = frozenset("and or with without but due from after while also".split())
 # Where a procedure's name says that it was done now, rather than before or some day.
 _PERFORMED = frozenset(
     {
@@ -70,6 +79,8 @@ class Proposer:
         self._walk = SpecificityWalk(library.icd, library.lexicon)
         self._combiner = Combiner(self._make)
         self._choices = lru_cache(maxsize=16384)(self._order)
+        self._parts = lru_cache(maxsize=16384)(self._find_parts)
+        self._vague = lru_cache(maxsize=16384)(self._is_vague)
 
     def propose(
         self, documents: Sequence[Document], memory: PhraseMemory | None = None
@@ -120,10 +131,20 @@ class Proposer:
                     )
         if memory is not None:
             self._remember(proposals, remembered, memory)
-        self._combiner.extend(proposals)
+        at_note = {surroundings.note_id: surroundings for surroundings in around}
+        self._combiner.extend(proposals, lambda value, c: self._walked(value, c, at_note.get(c.note_id)))
         self._add_alternatives(proposals)
         self._weigh_procedures(proposals.values(), around)
         return list(proposals.values()), frozenset(drugs)
+
+    def _walked(self, value: str, candidate: Candidate, surroundings: _Surroundings | None) -> str:
+        """Return the billable code that the surroundings of a candidate's mention support below a node."""
+        entry = self._library.icd.get(value)
+        if entry is None or entry.billable or surroundings is None:
+            return value
+        mention = candidate.mention
+        attributes = surroundings.attributes(mention, *self._walk.regions(value))
+        return self._walk.resolve(value, surroundings.near(mention), surroundings.around, attributes).code
 
     def _remember(
         self,
@@ -268,6 +289,7 @@ class Proposer:
         ambiguity: int,
         rank: int,
         position: float,
+        whole: bool = True,
     ) -> None:
         code = term.code
         if code.system is not System.ICD10CM:
@@ -280,7 +302,13 @@ class Proposer:
                     position,
                     99,
                 )
+            elif (
+                mention.section in _PAST or mention.assertion.temporality is Temporality.HISTORICAL
+            ) and mention.assertion.polarity is Polarity.AFFIRMED:
+                self._add_past_procedure(proposals, document, mention, surroundings, code, position)
             return
+        if source not in ("drug", "retrieval", "measurement") and self._vague(code.value):
+            code = self._completed(mention, surroundings, code)
         near = surroundings.near(mention)
         attributes = surroundings.attributes(mention, *self._walk.regions(self._walk.lift(code.value)))
         close = surroundings.close(mention)
@@ -299,6 +327,75 @@ class Proposer:
             if len(proposal.candidates) == 1:
                 proposal.alternatives = list(resolution.alternatives)
                 proposal.assumed = resolution.assumed
+        for part in self._parts(code.value, tuple(content_stems(mention.text))) if whole else ():
+            self._add(
+                proposals, document, mention, surroundings, part, score * 0.9, source, 0, rank, position, False
+            )
+
+    def _add_past_procedure(
+        self,
+        proposals: dict[Code, Proposal],
+        document: Document,
+        mention: Mention,
+        surroundings: _Surroundings,
+        code: Code,
+        position: float,
+    ) -> None:
+        """Add the status that an operation of the past leaves: a knee replacement gives Z96.65-."""
+        value = self._combiner.history_of(code.value)
+        if value is None or self._library.icd.get(value) is None:
+            return
+        attributes = surroundings.attributes(mention, *self._walk.regions(value))
+        near = surroundings.near(mention)
+        for resolution in self._walk.resolve_sides(value, near, surroundings.around, attributes):
+            status = Code(System.ICD10CM, resolution.code)
+            known = proposals.get(status)
+            if known and any(c.mention is mention for c in known.candidates):
+                continue
+            candidate = Candidate(mention, status, "history", mention.text.lower(), 0.8, document.note.id)
+            self._gather(proposals, candidate, 0, 0, position, 99)
+
+    def _is_vague(self, value: str) -> bool:
+        entry = self._library.icd.get(value)
+        return entry is not None and "unspecified" in entry.title.lower()
+
+    def _completed(self, mention: Mention, surroundings: _Surroundings, code: Code) -> Code:
+        """Return the code of a longer term that the words next to a vague mention complete, if there is one.
+
+        "Burn of the right palm" holds "burn" (site unspecified) and, in pieces, "palm burn".
+        """
+        own = [stem for stem in content_stems(mention.text) if stem not in _NOT_OF_A_TERM]
+        best: tuple[int, Code] | None = None
+        for added in surroundings.beside(mention):
+            if not own or any(stem in own for stem in added):
+                continue
+            for term in self._library.lexicon.terms_of(key_of([*own, *added])):
+                if (
+                    term.code.system is System.ICD10CM
+                    and term.code.value[0] == code.value[0]
+                    and not self._vague(term.code.value)
+                    and (best is None or len(added) > best[0])
+                ):
+                    best = (len(added), term.code)
+        return best[1] if best else code
+
+    def _find_parts(self, value: str, stems: tuple[str, ...]) -> tuple[Term, ...]:
+        """Return the terms inside a combination's term that name its parts.
+
+        "COPD with pneumonia" is J44.0 and, by its note "code also to identify the infection", J18.9.
+        """
+        groups, replaced = self._combiner.parts_of(value)
+        found: list[Term] = []
+        taken: set[tuple[str, ...]] = set()
+        for length in range(len(stems) - 1, 0, -1) if groups else ():
+            for first in range(len(stems) - length + 1):
+                for term in self._order((key_of(list(stems[first : first + length])),)):
+                    group = next((g for g in groups if term.code.value.startswith(g)), None)
+                    if group is None or group in taken or term.code.value.startswith(replaced):
+                        continue
+                    taken.add(group)
+                    found.append(term)
+        return tuple(found)
 
     def _gather(
         self,
@@ -356,6 +453,7 @@ class _Surroundings:
 
     def __init__(self, document: Document) -> None:
         self._document = document
+        self.note_id = document.note.id
         self._sentences: dict[int, frozenset[str]] = {}
         lists = [section for section in document.sections if section.kind in _LISTS]
         text = document.note.text
@@ -413,6 +511,29 @@ class _Surroundings:
         text = canonical(word.stem for word in self.words[low:high])
         near = self.near(mention)
         return frozenset(stem for stem in text if denied(stem) not in near)
+
+    def beside(self, mention: Mention) -> list[tuple[str, ...]]:
+        """Return the content words, and neighbouring pairs of them, that stand next to a mention."""
+        sentence = self._document.sentences[mention.sentence]
+        text = self._document.note.text
+        first, last = bisect_left(self._starts, sentence.start), bisect_left(self._starts, sentence.end)
+        low, high = bisect_left(self._starts, mention.span.start), bisect_left(self._starts, mention.span.end)
+        before = [self.words[at] for at in range(max(first, low - 3), min(low, last))]
+        after: list[Word] = []
+        for at in range(max(high, first), min(last, high + CLOSE)):
+            gap = text[self.words[at - 1].end : self.words[at].start]
+            if self.words[at].raw in _CLAUSE or any(mark in gap for mark in ";:.()"):
+                break
+            after.append(self.words[at])
+        found: list[tuple[str, ...]] = []
+        for stretch in (before, after):
+            stems = [
+                word.stem for word in stretch if word.stem not in STOPWORDS and word.stem not in _NOT_OF_A_TERM
+            ]
+            found += [(stem,) for stem in stems]
+            found += list(pairwise(stems))
+        found += [(part,) for part in sorted(self._heading_parts(self._section(mention)))]
+        return found
 
     def _section(self, mention: Mention) -> int:
         """Return the number of the section that a mention stands in."""

@@ -55,6 +55,10 @@ BODY_PARTS = _JOINED_PARTS | frozenset(
 )
 _STAGE_WORDS = {"1": "first", "2": "second", "3": "third"}
 _STAGE = re.compile(r"\bstage (\d[ab]?|unstageable)\b|\b(first|second|third) degree\b")
+# What a stroke leaves behind: with one of these, "following a stroke" is a sequela (guideline I.C.9.d).
+_DEFICITS = frozenset(
+    "hemiplegia hemiparesis aphasia dysphagia dysarthria weakness ataxia deficit cognitive paralysis".split()
+)
 # 7th characters of a fracture by openness and healing (the note above each category of fractures).
 _FRACTURE = {
     "closed": {"initial": "A", "routine": "D", "delayed": "G", "nonunion": "K", "malunion": "P"},
@@ -266,7 +270,7 @@ class SpecificityWalk:
         close = near if close is None else close
         assumed: list[str] = []
         alternatives: list[str] = []
-        node, contradicted = self._reconcile(self.lift(value), close, attributes)
+        node, contradicted = self._reconcile(self.lift(value), near, close, attributes)
         node = self._refine(self.lift(node), near, attributes)
         if attributes.get("laterality") == "bilateral" and "unilateral" in self._book.title(node).lower():
             node = self._book.entry(node).parent or node
@@ -303,11 +307,15 @@ class SpecificityWalk:
 
     # --- what the note states against the term -------------------------------------------------------------
 
-    def _reconcile(self, node: str, close: Collection[str], attributes: Mapping[str, str]) -> tuple[str, bool]:
+    def _reconcile(
+        self, node: str, near: Collection[str], close: Collection[str], attributes: Mapping[str, str]
+    ) -> tuple[str, bool]:
         """Return the node whose title agrees with the mention's attributes, and whether none does.
 
         "Chronic" before "DVT of the popliteal vein", a term of acute thrombosis (I82.43), leads to I82.53.
         """
+        if node.startswith("I63") and attributes.get("episode") == "sequela" and not _DEFICITS.isdisjoint(near):
+            return "I69.30", False
         node = self._retyped(node, attributes)
         contradicted = False
         title = self._book.title(node).lower()

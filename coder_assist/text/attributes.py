@@ -461,7 +461,12 @@ class AttributeReader:
     def _read_relations(self, places: tuple[int, ...], found: dict[str, str]) -> None:
         """Read what stands after "due to" or "without", directly behind the mention."""
         note = self._note
-        last = note.ranges[note.sentence_of[places[0]]][1]
+        first, last = note.ranges[note.sentence_of[places[0]]]
+        before = [note.words[p].raw for p in range(max(first, places[0] - 4), places[0])]
+        while before and (before[-1] in STOPWORDS or before[-1] in ("old", "prior", "previous", "remote")):
+            before.pop()
+        if before and before[-1] in ("following", "after", "sequela", "sequelae"):
+            found[Attribute.EPISODE] = "sequela" if found[Attribute.EPISODE] == "initial" else found[Attribute.EPISODE]
         at = places[-1] + 1
         if at >= last:
             return

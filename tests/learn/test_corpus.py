@@ -256,3 +256,11 @@ def test_reader_reads_the_shared_corpora(name: str) -> None:
     if not path.is_file():
         pytest.skip(f"needs {name} beside the checkout")
     assert sum(1 for _ in read_corpus(path)) > 400
+
+
+def test_samples_are_the_notes_without_mark_up() -> None:
+    """The plain sample notes of the README are those of the corpus, without their gold codes."""
+    texts = {record["text"] for record in read_corpus(CORPORA / "encounters.jsonl")}
+    samples = sorted((CORPORA / "samples").glob("*.txt"))
+    assert samples
+    assert all(path.read_text(encoding="utf-8") in texts for path in samples)
