@@ -240,6 +240,7 @@ class Lexicon:
             return []
         total = np.zeros(len(self._table), dtype=np.float32)
         matched = np.zeros(len(self._table), dtype=np.float32)
+        shared = np.zeros(len(self._table), dtype=np.float32)
         for group in groups:
             best = np.zeros(len(self._table), dtype=np.float32)
             weight = max(float(self._idf[p]) * trust for p, trust in group)
@@ -247,10 +248,11 @@ class Lexicon:
                 rows = self._postings[self._starts[position] : self._starts[position + 1]]
                 best[rows] = np.maximum(best[rows], np.float32(trust))
             total += best * np.float32(weight)
+            shared += best > 0
             matched += np.float32(weight)
         lengths = np.asarray(self._table["length"], dtype=np.float32)
         scores = total / np.maximum(matched, 1e-6)
-        closeness = 1 / (1 + np.maximum(0, lengths - len(groups)) * 0.08)
+        closeness = 1 / (1 + np.maximum(0, lengths - shared) * 0.08)
         sources = np.asarray(self._table["source"])
         scores = scores * closeness * np.where(sources == SOURCES.index("synonym"), 1.0, 0.985)
         if system is not None:

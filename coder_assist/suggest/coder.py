@@ -220,9 +220,8 @@ def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]])
             rival, higher = scored[other]
             if higher < probability or (higher == probability and other > code):
                 continue
-            if other.value == proposal.displaced_by or rival.displaced_by == code.value:
-                redundant.add(code)
-            elif proposal.category == rival.category and _rests_on_words_of(proposal, rival):
+            combined = other.value == proposal.displaced_by or rival.displaced_by == code.value
+            if combined or (proposal.category == rival.category and _rests_on_words_of(proposal, rival)):
                 redundant.add(code)
     return redundant
 
@@ -282,22 +281,21 @@ _EVIDENCE_ORDER = (
 
 
 def _evidence(proposal: Proposal, texts: dict[str, str], affirmed_only: bool) -> tuple[Evidence, ...]:
-    """Return the phrases a code rests on, the most telling section first, then in order of the text."""
+    """Return the phrases a code rests on, the most telling section first, the longest phrase where they overlap."""
 
-    def order(candidate: Candidate) -> tuple[int, str, int]:
+    def order(candidate: Candidate) -> tuple[int, str, int, int]:
         group = section_group(candidate.mention.section)
         rank = _EVIDENCE_ORDER.index(group) if group in _EVIDENCE_ORDER else len(_EVIDENCE_ORDER)
-        return rank, candidate.note_id, candidate.mention.span.start
+        span = candidate.mention.span
+        return rank, candidate.note_id, -len(span), span.start
 
     found: list[Evidence] = []
-    seen: set[tuple[str, int, int]] = set()
     for candidate in sorted(proposal.candidates, key=order):
         if affirmed_only and not affirmed(candidate):
             continue
+        section: SectionKind = candidate.mention.section
         for span in candidate.mention.spans:
-            place = (candidate.note_id, span.start, span.end)
-            if place not in seen:
-                seen.add(place)
-                section: SectionKind = candidate.mention.section
+            inside = any(e.note_id == candidate.note_id and e.span.overlaps(span) for e in found)
+            if not inside:
                 found.append(Evidence(candidate.note_id, span, span.slice(texts[candidate.note_id]), section))
     return tuple(found[:MOST_EVIDENCE])

@@ -307,12 +307,17 @@ class Proposer:
             ) and mention.assertion.polarity is Polarity.AFFIRMED:
                 self._add_past_procedure(proposals, document, mention, surroundings, code, position)
             return
-        if source not in ("drug", "retrieval", "measurement") and self._vague(code.value):
-            code = self._completed(mention, surroundings, code)
         near = surroundings.near(mention)
         attributes = surroundings.attributes(mention, *self._walk.regions(self._walk.lift(code.value)))
         close = surroundings.close(mention)
-        for resolution in self._walk.resolve_sides(code.value, near, surroundings.around, attributes, close):
+        resolutions = self._walk.resolve_sides(code.value, near, surroundings.around, attributes, close)
+        if source not in ("drug", "retrieval", "measurement") and self._vague(resolutions[0].code):
+            completed = self._completed(mention, surroundings, code)
+            if completed != code:
+                resolutions = self._walk.resolve_sides(
+                    completed.value, near, surroundings.around, attributes, close
+                )
+        for resolution in resolutions:
             candidate = Candidate(
                 mention,
                 Code(System.ICD10CM, resolution.code),
@@ -329,7 +334,17 @@ class Proposer:
                 proposal.assumed = resolution.assumed
         for part in self._parts(code.value, tuple(content_stems(mention.text))) if whole else ():
             self._add(
-                proposals, document, mention, surroundings, part, score * 0.9, source, 0, rank, position, False
+                proposals,
+                document,
+                mention,
+                surroundings,
+                part,
+                score * 0.9,
+                source,
+                0,
+                rank,
+                position,
+                False,
             )
 
     def _add_past_procedure(
@@ -364,6 +379,8 @@ class Proposer:
 
         "Burn of the right palm" holds "burn" (site unspecified) and, in pieces, "palm burn".
         """
+        if code.value[0] == "F":
+            return code  # "depression" next to "psychosis" is two disorders, not one
         own = [stem for stem in content_stems(mention.text) if stem not in _NOT_OF_A_TERM]
         best: tuple[int, Code] | None = None
         for added in surroundings.beside(mention):
@@ -373,11 +390,22 @@ class Proposer:
                 if (
                     term.code.system is System.ICD10CM
                     and term.code.value[0] == code.value[0]
-                    and not self._vague(term.code.value)
+                    and (not self._vague(term.code.value) or term.code.value[:3] != code.value[:3])
                     and (best is None or len(added) > best[0])
                 ):
                     best = (len(added), term.code)
         return best[1] if best else code
+
+    def _terms_of_stems(self, stems: tuple[str, ...]) -> tuple[Term, ...]:
+        found = self._order((key_of(list(stems)),))
+        if found or len(stems) > 1:
+            return found
+        senses = self._library.lexicon.senses.get(stems[0].upper(), ())
+        return tuple(
+            Term(stems[0], Code(System.ICD10CM, value), "abbreviation", 1)
+            for sense in senses
+            for value in sense.codes
+        )
 
     def _find_parts(self, value: str, stems: tuple[str, ...]) -> tuple[Term, ...]:
         """Return the terms inside a combination's term that name its parts.
@@ -389,7 +417,7 @@ class Proposer:
         taken: set[tuple[str, ...]] = set()
         for length in range(len(stems) - 1, 0, -1) if groups else ():
             for first in range(len(stems) - length + 1):
-                for term in self._order((key_of(list(stems[first : first + length])),)):
+                for term in self._terms_of_stems(stems[first : first + length]):
                     group = next((g for g in groups if term.code.value.startswith(g)), None)
                     if group is None or group in taken or term.code.value.startswith(replaced):
                         continue
@@ -425,6 +453,10 @@ _SIDE = re.compile(
 )
 
 
+# The one type of diabetes that a note states holds for each of its complications.
+_DIABETES = re.compile(
+    r"\b(?:type (?=(?:1|2|i|ii) (?:diab|dm))|(?:diabetes|diabetes mellitus|dm),? type )(1|2|ii|i)\b", re.IGNORECASE
+)
 _LEVELS = re.compile(r"\b([CTL])(\d{1,2})\s*(?:-|/|to|and)\s*([CTLS]?)(\d{1,2})\b", re.IGNORECASE)
 _REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar"}
 
@@ -433,12 +465,13 @@ def spine_levels(text: str) -> frozenset[str]:
     """Return the words that code titles use for the spinal levels of a text.
 
     >>> sorted(spine_levels("HNP at C5-6 and L5-S1"))
-    ['c5', 'c6', 'cervical', 'l5', 'lumbosacral', 's1']
+    ['c5', 'c5-c6', 'c6', 'cervical', 'l5', 'l5-s1', 'lumbosacral', 's1']
     """
     found: set[str] = set()
     for first, number, second, other in _LEVELS.findall(text.lower()):
         second = second or first
         found |= {f"{first}{number}", f"{second}{other}", "lumbosacral" if second == "s" else _REGIONS[first]}
+        found.add(f"{first}{number}-{second}{other}")
     return frozenset(found)
 
 
@@ -476,6 +509,11 @@ class _Surroundings:
         self._sides = {keys: next(iter(found)) for keys, found in sides.items() if keys and len(found) == 1}
         self._listed_side = next(iter(listed)) if len(listed) == 1 else _only_side(text)
         self._part_sides = sides_of_parts(self.words, text)
+        self._region_sides: dict[str, set[str]] = {}
+        for part, found in self._part_sides.items():
+            self._region_sides.setdefault(PART_REGIONS[part], set()).update(found)
+        types = {"1" if match[1].lower() in ("1", "i") else "2" for match in _DIABETES.finditer(text)}
+        self._type = next(iter(types)) if len(types) == 1 else None
         self._listed_regions = frozenset(
             PART_REGIONS[part] for part, found in self._part_sides.items() if self._listed_side in found
         )
@@ -528,7 +566,9 @@ class _Surroundings:
         found: list[tuple[str, ...]] = []
         for stretch in (before, after):
             stems = [
-                word.stem for word in stretch if word.stem not in STOPWORDS and word.stem not in _NOT_OF_A_TERM
+                word.stem
+                for word in stretch
+                if word.stem not in STOPWORDS and word.stem not in _NOT_OF_A_TERM
             ]
             found += [(stem,) for stem in stems]
             found += list(pairwise(stems))
@@ -554,14 +594,20 @@ class _Surroundings:
         In order: its own side, that of the same words elsewhere, of its heading, of the code's part of the
         body in the note, of the diagnosis lists unless they speak of another part.
         """
-        if "laterality" in mention.attributes:
-            return mention.attributes
+        known = mention.attributes
+        if self._type and "type" not in known:
+            known = {**known, "type": self._type}
+        if "laterality" in known:
+            return known
         side = self._sides.get(mention.term_keys) or side_in_heading(
             self._document.sections[self._section(mention)].title
         )
         if side is None and parts:
             stated = {side for part in parts for side in self._part_sides.get(part, ())}
             side = next(iter(stated)) if len(stated) == 1 else None
+        if side is None and regions:
+            stated = {side for region in regions for side in self._region_sides.get(region, ())}
+            side = next(iter(stated)) if len(stated) == 1 else None
         if side is None and (not regions or not self._listed_regions or regions & self._listed_regions):
             side = self._listed_side
-        return {**mention.attributes, "laterality": side} if side else mention.attributes
+        return {**known, "laterality": side} if side else known

@@ -54,6 +54,10 @@ BODY_PARTS = _JOINED_PARTS | frozenset(
     "calf lumbar cervical thoracic lumbosacral thoracolumbar sacral spine hemisphere carpometacarpal".split()
 )
 _STAGE_WORDS = {"1": "first", "2": "second", "3": "third"}
+# A side or trimester chooses among the children of a node that is named otherwise; it names none.
+_NEVER_ENOUGH = frozenset({"laterality", "weeks", "trimester"})
+_LEVEL = re.compile(r"\bat (c\d-c\d) level\b")
+_LEVEL_WORD = re.compile(r"c\d-c\d")
 _STAGE = re.compile(r"\bstage (\d[ab]?|unstageable)\b|\b(first|second|third) degree\b")
 # What a stroke leaves behind: with one of these, "following a stroke" is a sequela (guideline I.C.9.d).
 _DEFICITS = frozenset(
@@ -152,6 +156,11 @@ class Resolution:
     contradicted: bool = False
 
 
+def _plain(title: str) -> str:
+    """Return a title in lower case without optional endings: "vertebra(e)" is "vertebra"."""
+    return re.sub(r"\((?:e|s|es)\)", "", title.lower()).replace("non-dominant", "nondominant")
+
+
 def _sides(own: Collection[str]) -> frozenset[str]:
     return frozenset({"left", "right"}) if "unilateral" in own else frozenset(own) & _SIDES
 
@@ -170,11 +179,11 @@ class SpecificityWalk:
 
     def _read_facets(self, value: str) -> tuple[Facet, ...]:
         children = self._book.children(value)
-        titles = {child: self._book.title(child).lower() for child in children}
+        titles = {child: _plain(self._book.title(child)) for child in children}
         stems = {child: set(sign(title, words(title), title=True)) for child, title in titles.items()}
         shared = set.intersection(*stems.values()) if stems else set()
         # What the parent already says is known; the child adds the rest.
-        above = self._book.title(value).lower()
+        above = _plain(self._book.title(value))
         known = shared | (set(sign(above, words(above), title=True)) if len(children) > 1 else set())
         facets = []
         # A lone "left" among the children (left ventricular failure) is a word like others, not a side to choose.
@@ -246,12 +255,25 @@ class SpecificityWalk:
     ) -> list[Resolution]:
         """Walk as ``resolve`` does; "bilateral" where the book has no bilateral code gives both sides."""
         resolution = self.resolve(value, near, around, attributes, close)
+        levels = _LEVEL.search(self._book.title(resolution.code).lower())
+        if levels:
+            return [resolution, *self._other_levels(resolution, levels[1], near)]
         if attributes.get("laterality") != "bilateral" or "side not stated" not in resolution.assumed:
             return [resolution]
         return [
             self.resolve(value, near, around, {**attributes, "laterality": side}, close)
             for side in ("right", "left")
         ]
+
+    def _other_levels(self, resolution: Resolution, level: str, near: Collection[str]) -> list[Resolution]:
+        """Return the codes of the other levels of a sentence: "C5-6 and C6-7 disc herniation" is two."""
+        title, category = self._book.title(resolution.code).lower(), resolution.code[:3]
+        swapped = [
+            self._titles(category).get(title.replace(level, other))
+            for other in sorted(near)
+            if other != level and _LEVEL_WORD.fullmatch(other)
+        ]
+        return [Resolution(code, resolution.assumed, resolution.alternatives) for code in swapped if code]
 
     def resolve(
         self,
@@ -272,8 +294,11 @@ class SpecificityWalk:
         alternatives: list[str] = []
         node, contradicted = self._reconcile(self.lift(value), near, close, attributes)
         node = self._refine(self.lift(node), near, attributes)
-        if attributes.get("laterality") == "bilateral" and "unilateral" in self._book.title(node).lower():
-            node = self._book.entry(node).parent or node
+        while attributes.get("laterality") == "bilateral" and "unilateral" in self._book.title(node).lower():
+            parent = self._book.entry(node).parent
+            if len(node) <= 3 or parent is None:
+                break
+            node = parent
         while not self._book.entry(node).billable:
             sevenths = self._sevenths(node)
             if sevenths:
@@ -314,7 +339,11 @@ class SpecificityWalk:
 
         "Chronic" before "DVT of the popliteal vein", a term of acute thrombosis (I82.43), leads to I82.53.
         """
-        if node.startswith("I63") and attributes.get("episode") == "sequela" and not _DEFICITS.isdisjoint(near):
+        if (
+            node.startswith("I63")
+            and attributes.get("episode") == "sequela"
+            and not _DEFICITS.isdisjoint(near)
+        ):
             return "I69.30", False
         node = self._retyped(node, attributes)
         contradicted = False
@@ -326,7 +355,7 @@ class SpecificityWalk:
                 contradicted = True
             else:
                 node, title = swapped, changed
-        return self._undenied(node, close, attributes), contradicted
+        return self._undenied(node, near, close, attributes), contradicted
 
     def _retyped(self, node: str, attributes: Mapping[str, str]) -> str:
         """Return the type 1 counterpart of a type 2 diabetes node, or the reverse, as the note states."""
@@ -336,7 +365,9 @@ class SpecificityWalk:
         other = wanted + node[3:]
         return other if other in self._book else node
 
-    def _undenied(self, node: str, close: Collection[str], attributes: Mapping[str, str]) -> str:
+    def _undenied(
+        self, node: str, near: Collection[str], close: Collection[str], attributes: Mapping[str, str]
+    ) -> str:
         """Return the sibling that affirms what a node denies, where the words at the mention affirm it.
 
         "Graves disease with thyroid storm" is not E05.00, "without thyrotoxic crisis or storm".
@@ -348,8 +379,11 @@ class SpecificityWalk:
                 break
             facets = self._facets(parent)
             facet = next((facet for facet in facets if facet.code == at), None)
-            if facet is not None and any(word in close for word in facet.denies):
-                score, best, _ = self._rank(parent, close, (), attributes)[0]
+            if facet is not None and (
+                any(word in close for word in facet.denies)
+                or any(denied(word) in near for word in facet.words)
+            ):
+                score, best, _ = self._rank(parent, near, (), attributes)[0]
                 if best != at and score > 0:
                     return best
             at = parent
@@ -363,11 +397,27 @@ class SpecificityWalk:
         entry = self._book.entry(value)
         node = value
         while entry.parent is not None and len(node) > 4 and "unspecified" in entry.title.lower():
-            score, best, _ = self._rank(entry.parent, near, (), attributes)[0]
+            ranked = self._rank(entry.parent, near, (), attributes)
+            score, best, _ = ranked[0]
             if best != node and score >= CLEARLY_NAMED:
+                return best
+            # "C4-C5" names no child of M50.0, but one of M50.02's.
+            sideless = {
+                name: stated for name, stated in attributes.items() if name not in _NEVER_ENOUGH
+            }
+            deeper = [
+                self._rank(code, near, (), sideless)[0]
+                for _, code, _ in ranked
+                if code != node and len(self._facets(code)) > 1 and not self._sevenths(code)
+            ]
+            score, best, _ = max(deeper, default=(0.0, node, ""))
+            if score >= CLEARLY_NAMED and not self._vague(best):
                 return best
             node, entry = entry.parent, self._book.entry(entry.parent)
         return value
+
+    def _vague(self, value: str) -> bool:
+        return "unspecified" in self._book.title(value).lower()
 
     def _billable_alternatives(
         self,
@@ -445,7 +495,11 @@ class SpecificityWalk:
                 score += self._weight(word)
             elif word in near:
                 score -= self._weight(word) + 1.0
-        if "displaced" in facet.words and attributes.get("displacement") is None and "nondisplaced" not in near:
+        if (
+            "displaced" in facet.words
+            and attributes.get("displacement") is None
+            and "nondisplaced" not in near
+        ):
             score += 4.0  # chapter 19 note: not indicated as displaced or nondisplaced is coded to displaced
         if facet.words & {"dominant", "nondominant"}:
             score += _dominance(facet.words, attributes)
@@ -473,6 +527,8 @@ class SpecificityWalk:
     ) -> float:
         """Return what a word of a title adds: it is stated, contradicted, or only not mentioned."""
         weight = self._weight(word)
+        if word in _TRIMESTERS and "stage" in attributes:
+            return 2.0 if _STAGE_WORDS.get(attributes["stage"]) == word else -CONTRADICTED
         stated = attributes.get(_DECIDED_BY.get(word, ""))
         if stated is not None:
             return weight if word in stated.split() else -weight - CONTRADICTED

@@ -91,7 +91,7 @@ PART_REGIONS: Mapping[str, str] = {
     part: region
     for region, parts in {
         "arm": "shoulder arm elbow forearm wrist hand finger thumb humerus radius ulna carpal clavicle scapula palm",
-        "leg": "hip thigh knee leg calf ankle foot heel toe femur tibia fibula patella meniscus malleolus",
+        "leg": "hip thigh knee leg calf ankle foot heel toe femur tibia fibula patella meniscus malleolus popliteal femoral",
         "eye": "eye eyelid cornea retina",
         "ear": "ear tympanic",
         "breast": "breast",
@@ -341,6 +341,8 @@ class AttributeReader:
             elif raw == "degree" and previous in _NUMBERS:
                 hits.append((place - 1, Attribute.STAGE, _NUMBERS[previous]))
                 hits.append((place, Attribute.STAGE, _NUMBERS[previous]))
+            elif raw == "thickness" and previous in ("full", "partial"):
+                hits.append((place, Attribute.STAGE, "3" if previous == "full" else "2"))  # of a burn
             elif raw == "type" and _NUMBERS.get(following) in ("1", "2"):
                 hits.append((place, Attribute.TYPE, _NUMBERS[following]))
                 hits.append((place + 1, Attribute.TYPE, _NUMBERS[following]))
@@ -466,7 +468,9 @@ class AttributeReader:
         while before and (before[-1] in STOPWORDS or before[-1] in ("old", "prior", "previous", "remote")):
             before.pop()
         if before and before[-1] in ("following", "after", "sequela", "sequelae"):
-            found[Attribute.EPISODE] = "sequela" if found[Attribute.EPISODE] == "initial" else found[Attribute.EPISODE]
+            found[Attribute.EPISODE] = (
+                "sequela" if found[Attribute.EPISODE] == "initial" else found[Attribute.EPISODE]
+            )
         at = places[-1] + 1
         if at >= last:
             return
