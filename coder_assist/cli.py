@@ -397,21 +397,30 @@ def _directory(path: Path) -> Path:
 
 @app.command()
 def train(
-    corpus: Annotated[
-        list[Path], typer.Option("--corpus", help="A coded corpus (JSONL); may be given several times.")
-    ],
     to: Annotated[Path, typer.Option("--out", help="Where the pack goes: models/NAME.")],
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option("--corpus", help="A coded corpus (JSONL); may be given several times."),
+    ] = None,
     priors: Annotated[
         Path | None, typer.Option(help="Charts by code (TSV with columns code and charts).")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same pack.")] = 0,
+    hand_set: Annotated[
+        bool, typer.Option("--hand-set", help="Learn nothing: write the pack of hand-set weights.")
+    ] = False,
 ) -> None:
     """Train a pack from coded corpora; its figures are out of fold."""
-    from coder_assist.learn.packing import train_pack
+    from coder_assist.learn.packing import train_pack, transparent_pack
     from coder_assist.learn.report import score_table
 
+    if hand_set:
+        with _plain_errors():
+            transparent_pack(to, priors)
+        return
+
     with _plain_errors(), errors.status("reading notes") as status:
-        results = train_pack(corpus, to, priors, seed, status.update)
+        results = train_pack(corpus or [], to, priors, seed, status.update)
     out.print(score_table({name: scores.as_dict() for name, scores in results.items()}))
 
 

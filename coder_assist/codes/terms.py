@@ -142,12 +142,23 @@ def fold(text: str) -> str:
     return text.translate(_FOLD)
 
 
+_BEFORE_LETTER_A = ("hepatitis ", "vitamin ", "type ", "group ", "influenza ", "hemophilia ", "hep ")
+
+
 def words(text: str) -> list[Word]:
-    """Cut a text into words with their offsets (half-open, code points)."""
+    """Cut a text into words with their offsets (half-open, code points).
+
+    >>> [word.stem for word in words("Vitamin A, and a fever")]
+    ['vitamin', 'letter-a', 'and', 'a', 'fever']
+    """
     result = []
-    for match in _WORD.finditer(fold(text)):
+    folded = fold(text)
+    for match in _WORD.finditer(folded):
         raw = match.group()
-        result.append(Word(match.start(), match.end(), raw, _PHRASES.get(raw) or stem(raw)))
+        stemmed = _PHRASES.get(raw) or stem(raw)
+        if raw == "a" and folded[max(0, match.start() - 11) : match.start()].endswith(_BEFORE_LETTER_A):
+            stemmed = "letter-a"  # hepatitis A is not "a hepatitis"
+        result.append(Word(match.start(), match.end(), raw, stemmed))
     return result
 
 

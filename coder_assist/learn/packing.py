@@ -64,6 +64,15 @@ def predictions_of(
     return lines
 
 
+def transparent_pack(target: Path, priors: Path | None) -> None:
+    """Write a pack that needs no training: the hand-set weights and prior counts, to compare others with."""
+    card = (
+        f"# Model pack `{target.name}`\n\nHand-set weights over named features (`coder_assist/suggest/scoring.py`) and "
+        "prior counts of codes; nothing is learnt from notes. The floor that trained packs are compared with.\n"
+    )
+    save_pack(target, WeightedScorer(), read_priors(priors), card)
+
+
 def train_pack(
     corpora: Sequence[Path], target: Path, priors: Path | None, seed: int, progress: Progress
 ) -> dict[str, Scores]:

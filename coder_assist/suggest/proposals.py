@@ -455,7 +455,8 @@ _SIDE = re.compile(
 
 # The one type of diabetes that a note states holds for each of its complications.
 _DIABETES = re.compile(
-    r"\b(?:type (?=(?:1|2|i|ii) (?:diab|dm))|(?:diabetes|diabetes mellitus|dm),? type )(1|2|ii|i)\b", re.IGNORECASE
+    r"\b(?:type (?=(?:1|2|i|ii) (?:diab|dm))|(?:diabetes|diabetes mellitus|dm),? type )(1|2|ii|i)\b",
+    re.IGNORECASE,
 )
 _LEVELS = re.compile(r"\b([CTL])(\d{1,2})\s*(?:-|/|to|and)\s*([CTLS]?)(\d{1,2})\b", re.IGNORECASE)
 _REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar"}

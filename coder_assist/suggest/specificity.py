@@ -25,6 +25,7 @@ _ENDS_OF_DENIAL = frozenset({"with", "but"})
 _GOES_ON = frozenset(" -/'\n")
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
+PART_NAMED = 1.3
 CONTRADICTED = 4.0
 
 # Words of notes and titles that say the same; both sides are read through this.
@@ -293,7 +294,7 @@ class SpecificityWalk:
         assumed: list[str] = []
         alternatives: list[str] = []
         node, contradicted = self._reconcile(self.lift(value), near, close, attributes)
-        node = self._refine(self.lift(node), near, attributes)
+        node = self._refine(self.lift(node), near, close, attributes)
         while attributes.get("laterality") == "bilateral" and "unilateral" in self._book.title(node).lower():
             parent = self._book.entry(node).parent
             if len(node) <= 3 or parent is None:
@@ -389,32 +390,44 @@ class SpecificityWalk:
             at = parent
         return node
 
-    def _refine(self, value: str, near: Collection[str], attributes: Mapping[str, str]) -> str:
+    def _refine(
+        self, value: str, near: Collection[str], close: Collection[str], attributes: Mapping[str, str]
+    ) -> str:
         """Return the sibling that the words around a mention name, where a term says no more than "unspecified".
 
         "Smokes two packs of cigarettes" is nicotine dependence; "cigarettes" makes it F17.21 instead of F17.20.
         """
         entry = self._book.entry(value)
         node = value
+        known = {stem.lstrip("~") for stem in signed_stems(entry.title)}
+        sideless = {name: stated for name, stated in attributes.items() if name not in _NEVER_ENOUGH}
         while entry.parent is not None and len(node) > 4 and "unspecified" in entry.title.lower():
             ranked = self._rank(entry.parent, near, (), attributes)
             score, best, _ = ranked[0]
-            if best != node and score >= CLEARLY_NAMED:
+            if best != node and score >= (PART_NAMED if self._names_part(best, close) else CLEARLY_NAMED):
                 return best
             # "C4-C5" names no child of M50.0, but one of M50.02's.
-            sideless = {
-                name: stated for name, stated in attributes.items() if name not in _NEVER_ENOUGH
-            }
             deeper = [
-                self._rank(code, near, (), sideless)[0]
+                self._rank(code, close, (), sideless)[0]
                 for _, code, _ in ranked
                 if code != node and len(self._facets(code)) > 1 and not self._sevenths(code)
             ]
             score, best, _ = max(deeper, default=(0.0, node, ""))
             if score >= CLEARLY_NAMED and not self._vague(best):
-                return best
+                named = self._facet(best).words & frozenset(close)
+                if named - known:
+                    return best
             node, entry = entry.parent, self._book.entry(entry.parent)
         return value
+
+    def _facet(self, value: str) -> Facet:
+        parent = self._book.entry(value).parent or value
+        return next(facet for facet in self._facets(parent) if facet.code == value)
+
+    def _names_part(self, value: str, close: Collection[str]) -> bool:
+        """Say whether the words at a mention name the part of the body that sets a node apart."""
+        own = self._facet(value).words
+        return own <= BODY_PARTS and not own.isdisjoint(close)
 
     def _vague(self, value: str) -> bool:
         return "unspecified" in self._book.title(value).lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from coder_assist.codes.lexicon import Lexicon
 from coder_assist.codes.sources import Sense
@@ -57,6 +58,12 @@ def _in_capitals(text: str, start: int) -> bool:
     return len(letters) > 30 and sum(map(str.isupper, letters)) > 0.9 * len(letters)
 
 
+@lru_cache(maxsize=4096)
+def _at_word_start(cue: str) -> re.Pattern[str]:
+    """Return what finds a cue at the start of a word: "ear" is not in "year"."""
+    return re.compile(rf"(?<![a-z0-9]){re.escape(cue)}")
+
+
 def _choose(senses: list[Sense], folded: str, start: int, sections: list[Section]) -> Sense | None:
     near = folded[max(0, start - NEAR) : start + NEAR]
     heading = next((section for section in sections if section.span.start <= start < section.span.end), None)
@@ -66,6 +73,6 @@ def _choose(senses: list[Sense], folded: str, start: int, sections: list[Section
                 wanted = cue.removeprefix("section:")
                 if heading and (wanted in heading.title.lower() or wanted in heading.kind.value):
                     return sense
-            elif cue in near:
+            elif _at_word_start(cue).search(near):
                 return sense
     return next((sense for sense in senses if sense.sense != "cued"), None)
