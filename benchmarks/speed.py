@@ -33,7 +33,11 @@ print(imported - began, time.perf_counter() - imported)
 
 def read_notes(path: Path) -> list[dict[str, Any]]:
     """Return the records of a JSONL file, gzipped or not."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+    with (
+        gzip.open(path, "rt", encoding="utf-8")
+        if path.suffix == ".gz"
+        else path.open(encoding="utf-8") as lines
+    ):
         return [json.loads(line) for line in lines if line.strip()]
 
 
@@ -50,6 +54,7 @@ def measure(notes: list[dict[str, Any]], warm: int) -> dict[str, Any]:
     coder = Coder.load()
     for note in notes[:warm]:
         coder.suggest(Note(note["id"], note["text"]))
+    coder.settle()
     times = []
     processor = time.process_time()
     for note in notes:

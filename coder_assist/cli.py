@@ -196,6 +196,7 @@ def _suggest_many(source: Path, target: Path, pack: Path | None, precision: floa
     if target.exists() and target.samefile(source):
         raise InputError(f"{target}: expected another file than the notes themselves")
     coder = _coder(pack, precision)
+    coder.settle()
     bad = 0
     try:
         sink = target.open("w", encoding="utf-8")

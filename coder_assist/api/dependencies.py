@@ -59,6 +59,7 @@ class Service:
         try:
             coder = Coder.load(settings=self.settings)
             coder.suggest(WARM_UP)  # opens the code books, compiling them on first use
+            coder.settle()
         except CoderAssistError as error:
             logger.error("loading failed: %s: %s", type(error).__name__, error)
             # The log names the file; the answer does not, for anyone may ask /readyz.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -75,6 +76,15 @@ class Coder:
         """Make a coder of a pack that is loaded already. Raises ``CodeBookError`` or ``LexiconError``."""
         shelf = Shelf.of(settings)
         return cls(shelf, pack, settings.max_note_characters)
+
+    def settle(self) -> None:
+        """Exempt everything loaded so far from garbage collection, for processes that only code notes.
+
+        The books and the lexicon never become garbage; looking through them again and again costs a sixth
+        of the time a note takes.
+        """
+        gc.collect()
+        gc.freeze()
 
     @property
     def library(self) -> Library:

@@ -6,7 +6,7 @@ adds the proposals that follow from it and marks those that a combination makes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from coder_assist.codes.sources import Combination, History, data_file, read_combinations, read_histories
 from coder_assist.suggest.features import Proposal, affirmed
@@ -30,8 +30,10 @@ class Combiner:
     def extend(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
         """Add to ``proposals`` what follows from them, in place."""
         self._add_histories(proposals, walk)
+        held = _held(proposals)
         for combination in self._combinations:
-            self._combine(combination, proposals, walk)
+            if self._combine(combination, proposals, held, walk):
+                held = _held(proposals)
         _displace_uncomplicated(proposals)
 
     def history_of(self, value: str) -> str | None:
@@ -62,19 +64,23 @@ class Combiner:
             if value is not None:
                 self._extend(proposals, walk(value, past[0]), past, "history")
 
-    def _combine(self, combination: Combination, proposals: dict[Code, Proposal], walk: Walk) -> None:
+    def _combine(
+        self,
+        combination: Combination,
+        proposals: dict[Code, Proposal],
+        held: Mapping[str, Proposal],
+        walk: Walk,
+    ) -> bool:
+        """Add what a combination gives; say whether its conditions are all among the codes ``held``."""
         parts: list[list[Proposal]] = []
         for prefixes in combination.conditions:
             part = [
                 proposal
-                for code, proposal in proposals.items()
-                if code.system is System.ICD10CM
-                and code.value.startswith(prefixes)
-                and code.value != combination.code
-                and any(map(affirmed, proposal.candidates))
+                for value, proposal in held.items()
+                if value.startswith(prefixes) and value != combination.code
             ]
             if not part:
-                return
+                return False
             parts.append(part)
         candidates = [c for part in parts for proposal in part for c in proposal.candidates if affirmed(c)]
         # The last group carries what the combined code must know: the site of a fracture, the eye.
@@ -82,9 +88,13 @@ class Combiner:
         value = walk(combination.code, last)
         self._extend(proposals, value, candidates, "combination")
         for code, replaced in proposals.items():
-            if code.system is System.ICD10CM and code.value != value:
-                if code.value.startswith(combination.replaces or ("-",)):
-                    replaced.displaced_by = value
+            if (
+                code.system is System.ICD10CM
+                and code.value != value
+                and code.value.startswith(combination.replaces)
+            ):
+                replaced.displaced_by = value
+        return True
 
     def _extend(
         self, proposals: dict[Code, Proposal], value: str, candidates: list[Candidate], source: str
@@ -101,6 +111,15 @@ class Combiner:
             if (c.note_id, c.mention.spans) not in known
         ]
         proposal.rank_in_term = 0
+
+
+def _held(proposals: Mapping[Code, Proposal]) -> dict[str, Proposal]:
+    """Return the ICD-10-CM proposals that hold for the patient, by code."""
+    return {
+        code.value: proposal
+        for code, proposal in proposals.items()
+        if code.system is System.ICD10CM and any(map(affirmed, proposal.candidates))
+    }
 
 
 def _displace_uncomplicated(proposals: dict[Code, Proposal]) -> None:

@@ -16,7 +16,8 @@ from coder_assist.codes.terms import STOPWORDS, Word, content_stems, key_of, wor
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.features import SECTION_GROUPS, Proposal, affirmed, section_group
 from coder_assist.suggest.memory import PhraseMemory
-from coder_assist.suggest.specificity import BODY_PARTS, SpecificityWalk, canonical, denied, sign
+from coder_assist.suggest.specificity import SpecificityWalk
+from coder_assist.suggest.wording import BODY_PARTS, canonical, denied, sign
 from coder_assist.text.attributes import PART_REGIONS, side_in_heading, sides_of_parts
 from coder_assist.types import (
     Candidate,
@@ -81,6 +82,7 @@ class Proposer:
         self._choices = lru_cache(maxsize=16384)(self._order)
         self._parts = lru_cache(maxsize=16384)(self._find_parts)
         self._vague = lru_cache(maxsize=16384)(self._is_vague)
+        self._stems_of = lru_cache(maxsize=16384)(lambda text: tuple(content_stems(text)))
 
     def propose(
         self, documents: Sequence[Document], memory: PhraseMemory | None = None
@@ -332,7 +334,7 @@ class Proposer:
             if len(proposal.candidates) == 1:
                 proposal.alternatives = list(resolution.alternatives)
                 proposal.assumed = resolution.assumed
-        for part in self._parts(code.value, tuple(content_stems(mention.text))) if whole else ():
+        for part in self._parts(code.value, mention.text) if whole else ():
             self._add(
                 proposals,
                 document,
@@ -381,7 +383,7 @@ class Proposer:
         """
         if code.value[0] == "F":
             return code  # "depression" next to "psychosis" is two disorders, not one
-        own = [stem for stem in content_stems(mention.text) if stem not in _NOT_OF_A_TERM]
+        own = [stem for stem in self._stems_of(mention.text) if stem not in _NOT_OF_A_TERM]
         best: tuple[int, Code] | None = None
         for added in surroundings.beside(mention):
             if not own or any(stem in own for stem in added):
@@ -407,15 +409,18 @@ class Proposer:
             for value in sense.codes
         )
 
-    def _find_parts(self, value: str, stems: tuple[str, ...]) -> tuple[Term, ...]:
+    def _find_parts(self, value: str, text: str) -> tuple[Term, ...]:
         """Return the terms inside a combination's term that name its parts.
 
         "COPD with pneumonia" is J44.0 and, by its note "code also to identify the infection", J18.9.
         """
         groups, replaced = self._combiner.parts_of(value)
+        if not groups:
+            return ()
+        stems = tuple(content_stems(text))
         found: list[Term] = []
         taken: set[tuple[str, ...]] = set()
-        for length in range(len(stems) - 1, 0, -1) if groups else ():
+        for length in range(len(stems) - 1, 0, -1):
             for first in range(len(stems) - length + 1):
                 for term in self._terms_of_stems(stems[first : first + length]):
                     group = next((g for g in groups if term.code.value.startswith(g)), None)

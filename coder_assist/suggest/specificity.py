@@ -9,51 +9,28 @@ node acute) the node that the note names is taken if the category has one, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from coder_assist.codes import CodeBook, Lexicon
-from coder_assist.codes.terms import STOPWORDS, Word, words
+from coder_assist.codes.terms import words
+from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, plain_title, sign, signed_stems
 from coder_assist.text.attributes import PART_REGIONS, trimester_of
 
 _SIDES = frozenset({"left", "right", "bilateral"})
 _TRIMESTERS = frozenset({"first", "second", "third"})
 _ORDINARY = frozenset("with without other specified not elsewhere classified type initial encounter".split())
-_DENIALS = frozenset({"without", "not", "no"})
-_ENDS_OF_DENIAL = frozenset({"with", "but"})
-_GOES_ON = frozenset(" -/'\n")
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
 PART_NAMED = 1.3
 CONTRADICTED = 4.0
 
-# Words of notes and titles that say the same; both sides are read through this.
-_SAME = {
-    "bleeding": "hemorrhage", "bleed": "hemorrhage", "hemorrhagic": "hemorrhage", "embolic": "embolism",
-    "embolus": "embolism", "cardioembolic": "embolism", "thrombotic": "thrombosis", "hypoxic": "hypoxia",
-    "hypoxemia": "hypoxia", "hypoxemic": "hypoxia", "hypercapnic": "hypercapnia", "hypercarbic": "hypercapnia",
-    "hypercarbia": "hypercapnia", "undisplaced": "nondisplaced", "obstructive": "obstruction",
-    "obstructing": "obstruction", "gangrenous": "gangrene", "suppurative": "suppuration", "infarct": "infarction",
-    "tophi": "tophus", "tophaceous": "tophus", "calculous": "calculus", "bleeds": "hemorrhage", "aneurysmal": "aneurysm",
-    "perforating": "perforation", "symptomatic": "symptom", "lumbosacral": "lumbosacral", "sacral": "sacrum",
-    "thyrotoxic": "thyroid", "radicular": "radiculopathy", "exposed": "exposure",
-}  # fmt: skip
 # Words of titles that an attribute of the mention decides.
 _DECIDED_BY = {
     "acute": "acuity", "subacute": "acuity", "chronic": "acuity", "mild": "severity", "moderate": "severity",
     "severe": "severity", "displaced": "displacement", "nondisplaced": "displacement",
 }  # fmt: skip
-# Titles join parts of the body that go together ("ankle and foot"); one of them is enough.
-_JOINED_PARTS = frozenset(
-    "ankle foot toe hand finger wrist forearm elbow shoulder arm hip thigh pelvic knee leg neck head trunk "
-    "scalp face eyelid canthus ear sacrum sacrococcygeal vertebra fibula tibia auricular auditory canal external".split()
-)
-# Parts of the body that a heading may name for what stands below it ("LEFT KNEE:"), or words near a mention.
-BODY_PARTS = _JOINED_PARTS | frozenset(
-    "eye nose lip cheek forehead heel thumb palm femur humerus radius ulna buttock back breast chest abdomen groin "
-    "calf lumbar cervical thoracic lumbosacral thoracolumbar sacral spine hemisphere carpometacarpal".split()
-)
 _STAGE_WORDS = {"1": "first", "2": "second", "3": "third"}
 # A side or trimester chooses among the children of a node that is named otherwise; it names none.
 _NEVER_ENOUGH = frozenset({"laterality", "weeks", "trimester"})
@@ -78,55 +55,6 @@ _STAGE_CHARACTERS: tuple[tuple[str, tuple[tuple[str, frozenset[str]], ...]], ...
     ("H35.32", (("2", frozenset({"inactive"})), ("1", frozenset({"active"})))),
     ("M1A", (("1", frozenset({"tophus"})),)),
 )  # fmt: skip
-
-
-def canonical(stems: Iterable[str]) -> frozenset[str]:
-    """Return stems with words that say the same made one.
-
-    >>> sorted(canonical(["embolic", "stroke"]))
-    ['embolism', 'stroke']
-    """
-    return frozenset(_SAME.get(stem, stem) for stem in stems)
-
-
-def denied(stem: str) -> str:
-    """Return the mark of a stem that stands behind "without" or "not"."""
-    return "~" + stem
-
-
-def signed_stems(text: str) -> list[str]:
-    """Return the content stems of a text, those behind "without" or "not" marked as denied.
-
-    >>> signed_stems("hernia without obstruction or gangrene, with bleeding")
-    ['hernia', '~obstruction', '~gangrene', 'hemorrhage']
-    """
-    return sign(text, words(text))
-
-
-def sign(text: str, cut: Sequence[Word], title: bool = False) -> list[str]:
-    """Return what ``signed_stems`` does for the words ``cut`` from a text, whose offsets are into ``text``.
-
-    In a title, "of" ends what is denied: "without foreign body of scalp" is of the scalp.
-    """
-    found: list[str] = []
-    denying = False
-    end = 0
-    last = ""
-    for word in cut:
-        raw, stem = word.raw, word.stem
-        if raw in _DENIALS or stem == "without":
-            denying = True
-        elif denying and (
-            raw in _ENDS_OF_DENIAL
-            or (title and raw == "of" and last not in ("loss", "mention"))
-            or not _GOES_ON.issuperset(text[end : word.start])
-        ):
-            denying = False
-        end, last = word.end, raw
-        if stem not in STOPWORDS and stem not in _DENIALS:
-            stem = _SAME.get(stem, stem)
-            found.append("~" + stem if denying else stem)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +85,6 @@ class Resolution:
     contradicted: bool = False
 
 
-def _plain(title: str) -> str:
-    """Return a title in lower case without optional endings: "vertebra(e)" is "vertebra"."""
-    return re.sub(r"\((?:e|s|es)\)", "", title.lower()).replace("non-dominant", "nondominant")
-
-
 def _sides(own: Collection[str]) -> frozenset[str]:
     return frozenset({"left", "right"}) if "unilateral" in own else frozenset(own) & _SIDES
 
@@ -173,6 +96,8 @@ class SpecificityWalk:
         self._book = book
         self._lexicon = lexicon
         self._facets = lru_cache(maxsize=16384)(self._read_facets)
+        self._weight = lru_cache(maxsize=65536)(self._weight_of)
+        self._names = lru_cache(maxsize=16384)(self._words_below)
         self._titles = lru_cache(maxsize=256)(self._read_titles)
         self._sevenths = lru_cache(maxsize=16384)(book.seventh_characters)
         self.lift = lru_cache(maxsize=16384)(self._lift)
@@ -180,11 +105,11 @@ class SpecificityWalk:
 
     def _read_facets(self, value: str) -> tuple[Facet, ...]:
         children = self._book.children(value)
-        titles = {child: _plain(self._book.title(child)) for child in children}
+        titles = {child: plain_title(self._book.title(child)) for child in children}
         stems = {child: set(sign(title, words(title), title=True)) for child, title in titles.items()}
         shared = set.intersection(*stems.values()) if stems else set()
         # What the parent already says is known; the child adds the rest.
-        above = _plain(self._book.title(value))
+        above = plain_title(self._book.title(value))
         known = shared | (set(sign(above, words(above), title=True)) if len(children) > 1 else set())
         facets = []
         # A lone "left" among the children (left ventricular failure) is a word like others, not a side to choose.
@@ -242,8 +167,8 @@ class SpecificityWalk:
     def _regions(self, value: str) -> tuple[frozenset[str], frozenset[str]]:
         """Return the paired parts of the body that a node and its children name, and their regions."""
         titles = [self._book.title(value), *(self._book.title(child) for child in self._book.children(value))]
-        stems = {word.stem for title in titles for word in words(title)}
-        parts = frozenset(stem for stem in stems if stem in PART_REGIONS)
+        stems = set(re.findall(r"[a-z]+", " ".join(titles).lower()))
+        parts = frozenset(part for part in PART_REGIONS if part in stems or part + "s" in stems)
         return parts, frozenset(PART_REGIONS[part] for part in parts)
 
     def resolve_sides(
@@ -399,7 +324,8 @@ class SpecificityWalk:
         """
         entry = self._book.entry(value)
         node = value
-        known = {stem.lstrip("~") for stem in signed_stems(entry.title)}
+        if "unspecified" not in entry.title.lower():
+            return value
         sideless = {name: stated for name, stated in attributes.items() if name not in _NEVER_ENOUGH}
         while entry.parent is not None and len(node) > 4 and "unspecified" in entry.title.lower():
             ranked = self._rank(entry.parent, near, (), attributes)
@@ -410,15 +336,23 @@ class SpecificityWalk:
             deeper = [
                 self._rank(code, close, (), sideless)[0]
                 for _, code, _ in ranked
-                if code != node and len(self._facets(code)) > 1 and not self._sevenths(code)
+                if code != node and not self._names(code).isdisjoint(close)
             ]
             score, best, _ = max(deeper, default=(0.0, node, ""))
             if score >= CLEARLY_NAMED and not self._vague(best):
-                named = self._facet(best).words & frozenset(close)
-                if named - known:
+                known = {stem.lstrip("~") for stem in signed_stems(self._book.title(value))}
+                named = (self._facet(best).words & frozenset(close)) - known
+                if any(not word.isdigit() for word in named):
                     return best
             node, entry = entry.parent, self._book.entry(entry.parent)
         return value
+
+    def _words_below(self, value: str) -> frozenset[str]:
+        """Return the words that tell the children of a node apart; none where they are 7th characters."""
+        if self._sevenths(value):
+            return frozenset()
+        facets = self._facets(value)
+        return frozenset().union(*(facet.words for facet in facets)) if len(facets) > 1 else frozenset()
 
     def _facet(self, value: str) -> Facet:
         parent = self._book.entry(value).parent or value
@@ -500,7 +434,7 @@ class SpecificityWalk:
                 score -= 10.0
         if facet.trimester:
             score += 8.0 if facet.trimester == trimester else -8.0
-        joined = any(word in near for word in facet.words & _JOINED_PARTS)
+        joined = any(word in near for word in facet.words if word in JOINED_PARTS)
         for word in facet.words:
             score += self._weigh(word, near, around, attributes, joined)
         for word in facet.denies:
@@ -527,7 +461,7 @@ class SpecificityWalk:
             score -= 0.6
         return score, assumed
 
-    def _weight(self, word: str) -> float:
+    def _weight_of(self, word: str) -> float:
         return min(self._lexicon.idf(word), 9.0) / 3
 
     def _weigh(
@@ -551,7 +485,7 @@ class SpecificityWalk:
             return 0.5 * weight
         if denied(word) in near:
             return -weight - CONTRADICTED
-        return 0.0 if joined and word in _JOINED_PARTS else -weight
+        return 0.0 if joined and word in JOINED_PARTS else -weight
 
     @staticmethod
     def _seventh(
@@ -604,7 +538,7 @@ def _conflicts(title: str, attributes: Mapping[str, str]) -> Iterable[tuple[str,
     ):
         stated = attributes.get(attribute)
         present = [word for word in choices if word in named]
-        if stated in choices and len(present) == 1 and present[0] != stated:
+        if stated and stated in choices and len(present) == 1 and present[0] != stated:
             yield stated, present[0]
     stage = attributes.get("stage", "")
     match = _STAGE.search(title)

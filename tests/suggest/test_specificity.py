@@ -6,7 +6,8 @@ import pytest
 
 from coder_assist.errors import UnknownCode
 from coder_assist.suggest.combinations import Combiner
-from coder_assist.suggest.specificity import Resolution, SpecificityWalk, canonical, denied, signed_stems
+from coder_assist.suggest.specificity import Resolution, SpecificityWalk
+from coder_assist.suggest.wording import canonical, denied, signed_stems
 from coder_assist.text.attributes import VALUES, Attribute, AttributeReader
 from coder_assist.text.matcher import NoteWords
 from coder_assist.types import Span
