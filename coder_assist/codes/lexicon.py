@@ -27,6 +27,7 @@ from coder_assist.types import Code, System
 
 COMMON_WORD = 6000
 RESCORED = 200
+FILTER_BITS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ class Lexicon:
         self._codes = [Code(System(system), value) for system, value in facts["codes"]]
         self._table = np.load(store / "terms.npy", mmap_mode="r")
         self._keys: npt.NDArray[np.uint64] = np.ascontiguousarray(self._table["key"])
+        # Most windows of a note are no term: the first bits of their keys say so without a search.
+        self._may_be_known = np.zeros(1 << FILTER_BITS, dtype=bool)
+        self._may_be_known[self._keys >> np.uint64(64 - FILTER_BITS)] = True
         self._offsets = np.load(store / "offsets.npy")
         self._texts = (store / "texts.bin").read_bytes()
         self._stems = (store / "stems.bin").read_bytes()
@@ -140,9 +144,13 @@ class Lexicon:
 
     def known_keys(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """Say for each key (any shape) whether a term has it."""
-        found = np.searchsorted(self._keys, keys)
+        shape, keys = keys.shape, keys.ravel()
+        known = self._may_be_known[keys >> np.uint64(64 - FILTER_BITS)]
+        places = np.flatnonzero(known)
+        found = np.searchsorted(self._keys, keys[places])
         found[found == len(self._keys)] = 0
-        return np.asarray(self._keys[found] == keys)
+        known[places] = self._keys[found] == keys[places]
+        return np.asarray(known.reshape(shape))
 
     def _terms_of(self, key: int) -> tuple[Term, ...]:
         """Return the terms that have a key, authored ones not before official ones: by source order."""

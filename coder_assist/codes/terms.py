@@ -178,6 +178,7 @@ def key_of(stems: list[str]) -> int:
     return sum(map(word_hash, stems)) & KEY_MASK
 
 
+@lru_cache(maxsize=4096)
 def key(text: str) -> int:
     """Return the order-free key of a term; 0 if nothing in it carries meaning."""
     return key_of(content_stems(text))
