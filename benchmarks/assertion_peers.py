@@ -2,10 +2,10 @@
 
 Each peer lives in a virtual environment of its own::
 
-    python3 -m venv /tmp/peers-medspacy && /tmp/peers-medspacy/bin/pip install medspacy
-    python3 -m venv /tmp/peers-negspacy && /tmp/peers-negspacy/bin/pip install negspacy
-    python benchmarks/assertion_peers.py --python medspacy=/tmp/peers-medspacy/bin/python \\
-        --python negspacy=/tmp/peers-negspacy/bin/python --out benchmarks/assertion.md
+    python3 -m venv PEERS/medspacy && PEERS/medspacy/bin/pip install medspacy
+    python3 -m venv PEERS/negspacy && PEERS/negspacy/bin/pip install negspacy
+    python benchmarks/assertion_peers.py --python medspacy=PEERS/medspacy/bin/python \\
+        --python negspacy=PEERS/negspacy/bin/python --out benchmarks/assertion.md
 
 All are asked about the same characters: the peers are handed the mention of each row as an entity, so
 that only the judgement is compared and not how mentions are found. Sentences for ConText come from
