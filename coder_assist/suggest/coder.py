@@ -301,6 +301,8 @@ def _evidence(proposal: Proposal, texts: dict[str, str], affirmed_only: bool) ->
 
     found: list[Evidence] = []
     for candidate in sorted(proposal.candidates, key=order):
+        if len(found) >= MOST_EVIDENCE:
+            break
         if affirmed_only and not affirmed(candidate):
             continue
         section: SectionKind = candidate.mention.section

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from coder_assist.errors import PackError
 from coder_assist.suggest.experience import Experience
@@ -139,7 +140,8 @@ def save_pack(
             scorer.ranker.save(directory / "forest.npz")
         import skops.io
 
-        skops.io.dump(list(estimators), directory / "ranker.skops", compression=ZIP_DEFLATED)
+        content = skops.io.dumps(list(estimators), compression=ZIP_DEFLATED)
+        (directory / "ranker.skops").write_bytes(_without_dates(content))
     else:
         raise PackError(f"a pack holds a WeightedScorer or a TrainedScorer; got {type(scorer).__name__}")
     _write_json(directory / "config.json", config)
@@ -153,6 +155,15 @@ def save_pack(
     (directory / "priors.tsv").write_text("\n".join(["code\tcharts", *lines]) + "\n", encoding="utf-8")
     (directory / "CARD.md").write_text(card, encoding="utf-8")
     write_checksums(directory)
+
+
+def _without_dates(archive: bytes) -> bytes:
+    """Return a ZIP archive with its members' dates taken out, so that the same training gives the same bytes."""
+    result = BytesIO()
+    with ZipFile(BytesIO(archive)) as old, ZipFile(result, "w", ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(ZipInfo(name), old.read(name), ZIP_DEFLATED)
+    return result.getvalue()
 
 
 def _write_json(path: Path, content: Mapping[str, object]) -> None:

@@ -36,6 +36,7 @@ RETRIEVED = 3
 COMPETING = 3
 LEAST_PRECISION = 0.12
 MOST_PHRASES = 3
+MOST_MENTIONS = 60
 WEAKEST_RETRIEVAL = 0.45
 # A code that the note contradicts (it says acute, the code chronic) keeps this much of its score.
 CONTRADICTED = 0.7
@@ -443,7 +444,8 @@ class Proposer:
         if proposal is None:
             title = self._library.entry(candidate.code).title
             proposal = proposals[candidate.code] = Proposal(candidate.code, title)
-        proposal.candidates.append(candidate)
+        if len(proposal.candidates) < MOST_MENTIONS:
+            proposal.candidates.append(candidate)
         proposal.position = min(proposal.position, position)
         proposal.list_place = min(proposal.list_place, list_place)
         if rank < proposal.rank_in_term or len(proposal.candidates) == 1:

@@ -14,7 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from coder_assist.errors import NoteError
-from coder_assist.text import components
+from coder_assist.text import components, tokenizer
 from coder_assist.types import (
     Assertion,
     Certainty,
@@ -29,7 +29,7 @@ from coder_assist.types import (
     Temporality,
 )
 
-__all__ = ["NoteReader", "build_pipeline"]
+__all__ = ["NoteReader", "build_pipeline", "tokenizer"]
 
 
 def build_pipeline(store: Path, learned: Path | None = None) -> Language:
@@ -37,7 +37,7 @@ def build_pipeline(store: Path, learned: Path | None = None) -> Language:
 
     ``learned`` names a ``.npy`` file of phrase keys that are pointed out besides the lexicon's terms.
     """
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "coder_assist_tokenizer"}}})
     nlp.max_length = 5_000_000
     nlp.add_pipe("coder_assist_sections")
     nlp.add_pipe("coder_assist_sentences")

@@ -180,8 +180,9 @@ class TermMatcher:
         view, mended = self._views(note, senses)
         for places, hashes, source in view:
             found += self._windows(note, places, hashes, source)
+        longer = {place for match in found if match.weight > 1 for place in match.places}
         for place, sense in senses.items():
-            if sense.codes and not any(place in match.places for match in found if match.weight > 1):
+            if sense.codes and place not in longer:
                 found.append(Match((place,), (), "abbreviation", 1))
         found = self._best(found, note)
         found += self._shared_heads(note, found, mended)
@@ -303,13 +304,17 @@ class TermMatcher:
             if note.words[i].stem in ("and", "or")
             or (i not in covered and note.between(i - 1).strip() in ("/", "&", ","))
         ]
+        by_sentence: dict[int, list[Match]] = {}
+        for match in found:
+            if len(match.places) > 1:
+                by_sentence.setdefault(note.sentence_of[match.places[0]], []).append(match)
         for joint in joints:
             is_word = note.words[joint].stem in ("and", "or")
             left, right = joint - 1, joint + 1 if is_word else joint
             if note.sentence_of[left] != note.sentence_of[min(right, len(note.words) - 1)]:
                 continue
-            for match in found:
-                if len(match.places) < 2 or match.places[0] > right + 2 or match.places[-1] < left - 2:
+            for match in by_sentence.get(note.sentence_of[left], ()):
+                if match.places[0] > right + 2 or match.places[-1] < left - 2:
                     continue
                 other = self._across(note, match, left, right, covered, mended)
                 if other is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from coder_assist.types import Section, Span
 
@@ -17,6 +17,7 @@ _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]*)$")
 _ITEM = re.compile(r"\s*(?:\d{1,2}[.)]|[-•*–]|[A-Z][A-Za-z /]{1,40}:|\(\d)")
 _ITEM_NUMBER = re.compile(r"\s*\(?\d{1,2}[.)]?$")
 WRAPPED = 55
+LONGEST = 3000
 
 
 def _is_end(text: str, start: int, stop: re.Match[str]) -> bool:
@@ -39,6 +40,16 @@ def _is_end(text: str, start: int, stop: re.Match[str]) -> bool:
     return True
 
 
+def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut a stretch without any stop at blanks, so that the work on a sentence is bounded."""
+    while end - start > LONGEST:
+        cut = text.rfind(" ", start + LONGEST // 2, start + LONGEST)
+        cut = cut if cut > 0 else start + LONGEST
+        yield start, cut
+        start = cut
+    yield start, end
+
+
 def find_sentences(text: str, sections: Sequence[Section]) -> list[Span]:
     """Return the sentences in order, trimmed of outer blanks; a heading is never part of one."""
     sentences = []
@@ -50,6 +61,7 @@ def find_sentences(text: str, sections: Sequence[Section]) -> list[Span]:
             sentences.append((start, stop.end()))
             start = stop.end()
         sentences.append((start, section.span.end))
+    sentences = [piece for start, end in sentences for piece in _bounded(text, start, end)]
     trimmed = []
     for start, end in sentences:
         piece = text[start:end]
