@@ -41,7 +41,7 @@ bench: install
 
 lab: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workbench]'
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab $(wildcard notebooks)
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
