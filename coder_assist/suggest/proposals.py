@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
 
 from coder_assist.codes import Library, Term
 from coder_assist.codes.compiler import SOURCES
-from coder_assist.codes.terms import STOPWORDS, Word, content_stems, key_of, words
+from coder_assist.codes.terms import content_stems, key_of
 from coder_assist.suggest.combinations import Combiner
-from coder_assist.suggest.features import SECTION_GROUPS, Proposal, affirmed, section_group
+from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
-from coder_assist.suggest.wording import BODY_PARTS, canonical, denied, sign
-from coder_assist.text.attributes import PART_REGIONS, side_in_heading, sides_of_parts
+from coder_assist.suggest.surroundings import NOT_OF_A_TERM, Surroundings
 from coder_assist.types import (
     Candidate,
     Code,
@@ -40,19 +35,9 @@ MOST_MENTIONS = 60
 WEAKEST_RETRIEVAL = 0.45
 # A code that the note contradicts (it says acute, the code chronic) keeps this much of its score.
 CONTRADICTED = 0.7
-CLOSE = 7
 _MATCH_SCORE = {"exact": 1.0, "measurement": 1.0, "abbreviation": 0.95, "mended": 0.85, "shared": 0.85}
-_LISTS = (
-    SECTION_GROUPS["diagnosis_list"] | SECTION_GROUPS["diagnosis_early"] | SECTION_GROUPS["procedure_title"]
-)
 # Where an operation's name says that it was done once.
 _PAST = frozenset({SectionKind.HISTORY_SURGICAL, SectionKind.HISTORY_PAST})
-# Words that the terms of a site or a kind do not hold, and words that begin another clause.
-_NOT_OF_A_TERM = frozenset(
-    "left right bilateral acute chronic mild moderate severe degree first second third partial full thickness stage "
-    "grade old new large small significant possible probable multiple several patient".split()
-)
-_CLAUSE = frozenset("and or with without but due from after while also".split())
 # Where a procedure's name says that it was done now, rather than before or some day.
 _PERFORMED = frozenset(
     {
@@ -94,10 +79,10 @@ class Proposer:
         """
         proposals: dict[Code, Proposal] = {}
         drugs: set[str] = set()
-        around: list[_Surroundings] = []
+        around: list[Surroundings] = []
         remembered: list[tuple[Document, Mention, float]] = []
         for document in documents:
-            surroundings = _Surroundings(document)
+            surroundings = Surroundings(document)
             around.append(surroundings)
             length = max(1, len(document.note.text))
             for mention in document.mentions:
@@ -140,7 +125,7 @@ class Proposer:
         self._weigh_procedures(proposals.values(), around)
         return list(proposals.values()), frozenset(drugs)
 
-    def _walked(self, value: str, candidate: Candidate, surroundings: _Surroundings | None) -> str:
+    def _walked(self, value: str, candidate: Candidate, surroundings: Surroundings | None) -> str:
         """Return the billable code that the surroundings of a candidate's mention support below a node."""
         entry = self._library.icd.get(value)
         if entry is None or entry.billable or surroundings is None:
@@ -207,7 +192,7 @@ class Proposer:
                 rival.alternative_rank = place
                 proposals[code] = rival
 
-    def _weigh_procedures(self, proposals: Iterable[Proposal], around: Sequence[_Surroundings]) -> None:
+    def _weigh_procedures(self, proposals: Iterable[Proposal], around: Sequence[Surroundings]) -> None:
         """Look in the notes for the cues that set a procedure apart from its family."""
         proposals = [p for p in proposals if p.code.system is System.CPT]
         if not proposals:
@@ -285,7 +270,7 @@ class Proposer:
         proposals: dict[Code, Proposal],
         document: Document,
         mention: Mention,
-        surroundings: _Surroundings,
+        surroundings: Surroundings,
         term: Term,
         score: float,
         source: str,
@@ -355,7 +340,7 @@ class Proposer:
         proposals: dict[Code, Proposal],
         document: Document,
         mention: Mention,
-        surroundings: _Surroundings,
+        surroundings: Surroundings,
         code: Code,
         position: float,
     ) -> None:
@@ -377,14 +362,14 @@ class Proposer:
         entry = self._library.icd.get(value)
         return entry is not None and "unspecified" in entry.title.lower()
 
-    def _completed(self, mention: Mention, surroundings: _Surroundings, code: Code) -> Code:
+    def _completed(self, mention: Mention, surroundings: Surroundings, code: Code) -> Code:
         """Return the code of a longer term that the words next to a vague mention complete, if there is one.
 
         "Burn of the right palm" holds "burn" (site unspecified) and, in pieces, "palm burn".
         """
         if code.value[0] == "F":
             return code  # "depression" next to "psychosis" is two disorders, not one
-        own = [stem for stem in self._stems_of(mention.text) if stem not in _NOT_OF_A_TERM]
+        own = [stem for stem in self._stems_of(mention.text) if stem not in NOT_OF_A_TERM]
         best: tuple[int, Code] | None = None
         for added in surroundings.beside(mention):
             if not own or any(stem in own for stem in added):
@@ -452,170 +437,3 @@ class Proposer:
             proposal.rank_in_term = min(rank, 1)
             proposal.ambiguity = ambiguity
         return proposal
-
-
-_SIDE = re.compile(
-    r"\b(left|right|bilateral)\b(?! (?:hand(?:ed)?|lateral decubitus|lower quadrant|upper quadrant)\b)",
-    re.IGNORECASE,
-)
-
-
-# The one type of diabetes that a note states holds for each of its complications.
-_DIABETES = re.compile(
-    r"\b(?:type (?=(?:1|2|i|ii) (?:diab|dm))|(?:diabetes|diabetes mellitus|dm),? type )(1|2|ii|i)\b",
-    re.IGNORECASE,
-)
-_LEVELS = re.compile(r"\b([CTL])(\d{1,2})\s*(?:-|/|to|and)\s*([CTLS]?)(\d{1,2})\b", re.IGNORECASE)
-_REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar"}
-
-
-def spine_levels(text: str) -> frozenset[str]:
-    """Return the words that code titles use for the spinal levels of a text.
-
-    >>> sorted(spine_levels("HNP at C5-6 and L5-S1"))
-    ['c5', 'c5-c6', 'c6', 'cervical', 'l5', 'l5-s1', 'lumbosacral', 's1']
-    """
-    found: set[str] = set()
-    for first, number, second, other in _LEVELS.findall(text.lower()):
-        second = second or first
-        found |= {f"{first}{number}", f"{second}{other}", "lumbosacral" if second == "s" else _REGIONS[first]}
-        found.add(f"{first}{number}-{second}{other}")
-    return frozenset(found)
-
-
-def _only_side(text: str) -> str | None:
-    """Return the one side that a note speaks of at least twice, if it never names the other."""
-    found = Counter(match[1].lower() for match in _SIDE.finditer(text))
-    return next(iter(found)) if len(found) == 1 and found.total() > 1 else None
-
-
-class _Surroundings:
-    """The words around the mentions of a document, cut once."""
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self.note_id = document.note.id
-        self._sentences: dict[int, frozenset[str]] = {}
-        lists = [section for section in document.sections if section.kind in _LISTS]
-        text = document.note.text
-        self.words = words(text)
-        self._starts = [word.start for word in self.words]
-        self._parts: dict[int, frozenset[str]] = {}
-        self._section_starts = [section.span.start for section in document.sections]
-        self.around = frozenset(stem for s in lists for stem in self._stems(Span(s.body, s.span.end)))
-        self._first_line: dict[SectionKind, int] = {}
-        for mention in document.mentions:
-            self._first_line.setdefault(mention.section, mention.sentence)
-        sides: dict[tuple[int, ...], set[str]] = {}
-        listed: set[str] = set()
-        for mention in document.mentions:
-            side = mention.attributes.get("laterality")
-            if side:
-                sides.setdefault(mention.term_keys, set()).add(side)
-                if section_group(mention.section) in ("diagnosis_list", "diagnosis_early", "procedure_title"):
-                    listed.add(side)
-        self._sides = {keys: next(iter(found)) for keys, found in sides.items() if keys and len(found) == 1}
-        self._listed_side = next(iter(listed)) if len(listed) == 1 else _only_side(text)
-        self._part_sides = sides_of_parts(self.words, text)
-        self._region_sides: dict[str, set[str]] = {}
-        for part, found in self._part_sides.items():
-            self._region_sides.setdefault(PART_REGIONS[part], set()).update(found)
-        types = {"1" if match[1].lower() in ("1", "i") else "2" for match in _DIABETES.finditer(text)}
-        self._type = next(iter(types)) if len(types) == 1 else None
-        self._listed_regions = frozenset(
-            PART_REGIONS[part] for part, found in self._part_sides.items() if self._listed_side in found
-        )
-
-    def list_place(self, mention: Mention) -> int:
-        """Return the place of a mention's line in its diagnosis list, 1 first; 99 outside of one."""
-        if section_group(mention.section) not in ("diagnosis_list", "diagnosis_early"):
-            return 99
-        return mention.sentence - self._first_line[mention.section] + 1
-
-    def _stems(self, span: Span) -> frozenset[str]:
-        first, last = bisect_left(self._starts, span.start), bisect_left(self._starts, span.end)
-        return canonical(word.stem for word in self.words[first:last])
-
-    def near(self, mention: Mention) -> frozenset[str]:
-        """Return the stems of a mention's sentence and heading, those behind "without" marked as denied."""
-        found = self._sentences.get(mention.sentence)
-        if found is None:
-            text, sentence = self._document.note.text, self._document.sentences[mention.sentence]
-            first, last = bisect_left(self._starts, sentence.start), bisect_left(self._starts, sentence.end)
-            found = frozenset(sign(text, self.words[first:last])) | spine_levels(sentence.slice(text))
-            found |= self._heading_parts(self._section(mention))
-            self._sentences[mention.sentence] = found
-        return found
-
-    def close(self, mention: Mention) -> frozenset[str]:
-        """Return the stems of a mention and of the words next to it in its sentence."""
-        sentence = self._document.sentences[mention.sentence]
-        first = bisect_left(self._starts, sentence.start)
-        last = bisect_left(self._starts, sentence.end)
-        low = max(first, bisect_left(self._starts, mention.span.start) - CLOSE // 2)
-        high = min(last, bisect_left(self._starts, mention.span.end) + CLOSE)
-        text = canonical(word.stem for word in self.words[low:high])
-        near = self.near(mention)
-        return frozenset(stem for stem in text if denied(stem) not in near)
-
-    def beside(self, mention: Mention) -> list[tuple[str, ...]]:
-        """Return the content words, and neighbouring pairs of them, that stand next to a mention."""
-        sentence = self._document.sentences[mention.sentence]
-        text = self._document.note.text
-        first, last = bisect_left(self._starts, sentence.start), bisect_left(self._starts, sentence.end)
-        low, high = bisect_left(self._starts, mention.span.start), bisect_left(self._starts, mention.span.end)
-        before = [self.words[at] for at in range(max(first, low - 3), min(low, last))]
-        after: list[Word] = []
-        for at in range(max(high, first), min(last, high + CLOSE)):
-            gap = text[self.words[at - 1].end : self.words[at].start]
-            if self.words[at].raw in _CLAUSE or any(mark in gap for mark in ";:.()"):
-                break
-            after.append(self.words[at])
-        found: list[tuple[str, ...]] = []
-        for stretch in (before, after):
-            stems = [
-                word.stem
-                for word in stretch
-                if word.stem not in STOPWORDS and word.stem not in _NOT_OF_A_TERM
-            ]
-            found += [(stem,) for stem in stems]
-            found += list(pairwise(stems))
-        found += [(part,) for part in sorted(self._heading_parts(self._section(mention)))]
-        return found
-
-    def _section(self, mention: Mention) -> int:
-        """Return the number of the section that a mention stands in."""
-        return bisect_right(self._section_starts, mention.span.start) - 1
-
-    def _heading_parts(self, section: int) -> frozenset[str]:
-        """Return the parts of the body that a heading names ("LEFT KNEE:")."""
-        if section not in self._parts:
-            title = self._document.sections[section].title
-            self._parts[section] = frozenset(word.stem for word in words(title)) & BODY_PARTS
-        return self._parts[section]
-
-    def attributes(
-        self, mention: Mention, parts: frozenset[str], regions: frozenset[str]
-    ) -> Mapping[str, str]:
-        """Return a mention's attributes for a code that names ``parts`` of the body; a side may be taken over.
-
-        In order: its own side, that of the same words elsewhere, of its heading, of the code's part of the
-        body in the note, of the diagnosis lists unless they speak of another part.
-        """
-        known = mention.attributes
-        if self._type and "type" not in known:
-            known = {**known, "type": self._type}
-        if "laterality" in known:
-            return known
-        side = self._sides.get(mention.term_keys) or side_in_heading(
-            self._document.sections[self._section(mention)].title
-        )
-        if side is None and parts:
-            stated = {side for part in parts for side in self._part_sides.get(part, ())}
-            side = next(iter(stated)) if len(stated) == 1 else None
-        if side is None and regions:
-            stated = {side for region in regions for side in self._region_sides.get(region, ())}
-            side = next(iter(stated)) if len(stated) == 1 else None
-        if side is None and (not regions or not self._listed_regions or regions & self._listed_regions):
-            side = self._listed_side
-        return {**known, "laterality": side} if side else known

@@ -62,14 +62,6 @@ class Match:
 
 
 @dataclass(slots=True)
-class Abbreviation:
-    """An abbreviation of the note, with the sense that its surroundings select."""
-
-    place: int
-    sense: Sense
-
-
-@dataclass(slots=True)
 class NoteWords:
     """The words of a note, the sentence of each, and what stands between them."""
 
