@@ -352,6 +352,19 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A question to the provider: open, with the note's indicators, never leading and never about payment.
+
+    ``options`` end with "other" and "unable to determine" (ACDIS/AHIMA, Guidelines for Achieving a
+    Compliant Query Practice).
+    """
+
+    question: str
+    options: tuple[str, ...]
+    indicators: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What a coding rule says, with the authority it rests on."""
 
@@ -361,6 +374,7 @@ class Finding:
     message: str
     authority: str
     fix: Fix | None = None
+    query: Query | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +426,7 @@ class Run:
     rules: str
     software: str
     notices: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
