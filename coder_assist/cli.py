@@ -18,7 +18,7 @@ from rich.text import Text
 from coder_assist.errors import CoderAssistError, CorpusError, InputError, PackError, RecordError
 from coder_assist.measure import Part
 from coder_assist.settings import Settings
-from coder_assist.types import Encounter, Note, Run, Setting, System
+from coder_assist.types import Claim, Encounter, Note, Run, Setting, Severity, Sex, System
 
 if TYPE_CHECKING:
     from coder_assist.codes import Library
@@ -32,6 +32,8 @@ app = typer.Typer(
 )
 codes_app = typer.Typer(no_args_is_help=True, help="Look up and search codes.")
 app.add_typer(codes_app, name="codes")
+rules_app = typer.Typer(no_args_is_help=True, help="List the coding rules, and ask them about codes.")
+app.add_typer(rules_app, name="rules")
 corpus_app = typer.Typer(no_args_is_help=True, help="Check, compile and count coded notes.")
 app.add_typer(corpus_app, name="corpus")
 out = Console()
@@ -332,6 +334,91 @@ def evaluate(
             sys.stdout.write(json.dumps(report, indent=1) + "\n")
         else:
             show(report, out)
+
+
+@rules_app.command("list")
+def rules_list(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the page docs/rules.md.")] = False,
+) -> None:
+    """List every coding rule: id, severity, what it says and the authority it rests on."""
+    from coder_assist.suggest.rules import RuleBook, catalogue
+
+    with _plain_errors():
+        rules = RuleBook.without(Settings().disabled_rules).rules
+    if markdown:
+        print(catalogue.markdown(rules), end="")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("rule", "severity", "says", "authority"):
+        table.add_column(name, overflow="fold")
+    for rule in rules:
+        table.add_row(rule.id, rule.severity.value, escape(rule.summary), escape(rule.authority))
+    out.print(table)
+    out.print(f"\n{len(rules)} rules", style="dim")
+
+
+@rules_app.command("check")
+def rules_check(
+    codes: Annotated[
+        list[str], typer.Argument(help="Codes in sequence: E11.9 N18.4 99213-25 20610*2 I50.9@Y")
+    ],
+    setting: Annotated[Setting, typer.Option(help="Where the encounter took place.")] = Setting.OUTPATIENT,
+    claim: Annotated[Claim | None, typer.Option(help="Whose bill it is.")] = None,
+    sex: Annotated[Sex, typer.Option(help="Administrative sex.")] = Sex.UNKNOWN,
+    age: Annotated[float | None, typer.Option(min=0, help="Age in years.")] = None,
+    note: Annotated[Path | None, typer.Option(help="The note, for the rules that read it.")] = None,
+) -> None:
+    """Say what the coding rules find in a set of codes; exit code 1 where one is an error."""
+    from coder_assist.codes import Shelf
+    from coder_assist.suggest.rules import Coding, FactBook, RuleBook, sequenced
+    from coder_assist.text import NoteReader
+
+    with _plain_errors():
+        settings = Settings()
+        library = Shelf.of(settings).library_for(None)[0]
+        documents = []
+        notes: tuple[Note, ...] = ()
+        if note is not None:
+            notes = (Note(note.stem, _read_text(note)),)
+            documents = [NoteReader(library.lexicon.store).read(notes[0])]
+        encounter = Encounter("check", notes, setting, claim, sex=sex, age=age)
+        coding = Coding.of(encounter, sequenced(codes), FactBook(library), documents)
+        findings = RuleBook.without(settings.disabled_rules).judge(coding)
+    for finding in findings:
+        out.print(
+            f"[bold]{finding.severity.value}[/bold] {finding.rule}: {escape(finding.message)}", soft_wrap=True
+        )
+        out.print(f"    {escape(finding.authority)}", style="dim", soft_wrap=True)
+    out.print(f"{len(findings)} findings", style="dim")
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise typer.Exit(1)
+
+
+@rules_app.command("alarms")
+def rules_alarms(
+    corpora: Annotated[list[Path], typer.Argument(help="Coded notes (JSONL).")],
+    show_errors: Annotated[bool, typer.Option("--errors", help="List every error by note id.")] = False,
+) -> None:
+    """Count what the coding rules say of the codes that coders gave: errors there are likely false alarms."""
+    from coder_assist.learn.alarms import alarms
+    from coder_assist.learn.corpus import read_corpus
+
+    with _plain_errors():
+        coder = _coder(None, None)
+        found = alarms(coder, (record for path in corpora for record in read_corpus(path)))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("rule", "severity", "notes", "share"):
+        table.add_column(name, justify="right" if name in ("notes", "share") else "left")
+    for rule, count in found.by_rule.items():
+        table.add_row(rule, found.severities[rule].value, str(count), f"{count / found.notes:.1%}")
+    out.print(table)
+    out.print(
+        f"{found.notes} notes; {found.error_rate:.1%} with an error; {found.milliseconds:.2f} ms a note for all rules",
+        style="dim",
+    )
+    if show_errors:
+        for id, rule, codes in found.errors:
+            out.print(f"{rule}\t{' '.join(codes)}\t{escape(id)}", highlight=False)
 
 
 @corpus_app.command("check")

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
         default=None,
         description="A licensee's CPT file from the AMA: LONGULT.txt, MEDU.txt or SHORTU.txt.",
     )
+    disabled_rules: tuple[str, ...] = Field(
+        default=(), description="Coding rules that stay silent, by id; a JSON list in the environment."
+    )
     pack: Path | None = Field(default=None, description="Model pack to use instead of the default one.")
     host: str = Field(default="127.0.0.1", description="Address the service listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the service listens on.")

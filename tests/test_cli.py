@@ -367,3 +367,15 @@ def test_corpus_wants_a_directory(tmp_path: Path) -> None:
 def test_own_corpus_counts() -> None:
     """The counts command prints the summary of the project's own notes."""
     assert run("corpus", "counts", CORPORA).stdout == summary(compile_notes(CORPORA))
+
+
+def test_rules_are_listed_and_asked() -> None:
+    """`rules list` names every rule; `rules check` finds what is wrong with codes and fails on an error."""
+    from coder_assist.suggest.rules import REGISTRY
+
+    listed = run("rules", "list", "--markdown")
+    assert all(f"`{id}`" in listed.output for id in REGISTRY)
+    checked = run("rules", "check", "E10.9", "E11.9")
+    assert checked.exit_code == 0 and "excludes1" in checked.output
+    assert run("rules", "check", "S52.501").exit_code == 1
+    assert "E11.9" in wrong(run("rules", "check", "hello!"))

@@ -48,9 +48,11 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
             "evidence": [{"start": 84, "end": 93, "text": "pneumonia", "section": "assessment"}],
         }
     ],
+    "findings": [],
     "pack": "clinical-us@0123456789ab",
     "code_books": {"ICD-10-CM": "2026-04", "CPT": "catalogue"},
     "lexicon": "0123456789ab",
+    "rules": "80@0123456789ab",
     "software": "0.1.0",
     "notices": [],
 }
@@ -133,6 +135,14 @@ class FixRecord(Record):
     add: list[CodeReference]
 
 
+class QueryRecord(Record):
+    """A question to the provider: not leading, with the note's own words as indicators."""
+
+    question: str
+    options: list[str]
+    indicators: list[EvidenceRecord]
+
+
 class FindingRecord(Record):
     """What a coding rule says, and the guideline or code book note it rests on."""
 
@@ -142,6 +152,7 @@ class FindingRecord(Record):
     message: str
     authority: str
     fix: FixRecord | None
+    query: QueryRecord | None
 
 
 class SuggestionRecord(CodeReference):
@@ -173,9 +184,11 @@ class Prediction(Record):
     id: str
     suggestions: list[SuggestionRecord] = Field(description="Ranked by score, no code twice.")
     withheld: list[WithheldRecord]
+    findings: list[FindingRecord] = Field(description="What the coding rules say of the preselected codes.")
     pack: str = Field(description="The model pack and its checksum.")
     code_books: dict[System, str] = Field(description="The edition of each code book.")
     lexicon: str
+    rules: str = Field(description="How many coding rules spoke, and their digest.")
     software: str
     notices: list[str]
 

@@ -49,6 +49,7 @@ class CodeBook:
         self.get = lru_cache(maxsize=16384)(self._get)
         self.children = lru_cache(maxsize=16384)(self._children)
         self.ancestors = lru_cache(maxsize=16384)(self._ancestors)
+        self.notes_at = lru_cache(maxsize=16384)(self._notes_at)
 
     def close(self) -> None:
         """Close the store's file; the book cannot be read afterwards."""
@@ -154,17 +155,24 @@ class CodeBook:
         A note of the Tabular List applies to everything below the place where it stands.
         """
         self.entry(value)
-        found = []
-        for node in (value, *(self.ancestors(value) if inherited else ())):
-            rows = self._database.execute(
-                "select kind, text, ranges from notes where system = ? and node = ? order by id",
-                (self.system, node),
+        nodes = (value, *(self.ancestors(value) if inherited else ()))
+        return [note for node in nodes for note in self.notes_at(node) if kind is None or note.kind == kind]
+
+    def _notes_at(self, node: str) -> tuple[Instruction, ...]:
+        """Return the notes that stand at a node itself, in book order."""
+        rows = self._database.execute(
+            "select kind, text, ranges from notes where system = ? and node = ? order by id",
+            (self.system, node),
+        )
+        return tuple(
+            Instruction(
+                InstructionKind(kind),
+                text,
+                tuple(CodeRange(first, last) for first, last in json.loads(ranges)),
+                node,
             )
-            for note_kind, text, ranges in rows:
-                if kind is None or note_kind == kind:
-                    parsed = tuple(CodeRange(first, last) for first, last in json.loads(ranges))
-                    found.append(Instruction(InstructionKind(note_kind), text, parsed, node))
-        return found
+            for kind, text, ranges in rows
+        )
 
     def seventh_characters(self, value: str) -> dict[str, str]:
         """Return the 7th characters that complete a code without one: character → code. Empty if none."""

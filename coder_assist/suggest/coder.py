@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from coder_assist.suggest.features import Context, Proposal, affirmed, features_
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
 from coder_assist.suggest.proposals import Proposer
+from coder_assist.suggest.rules import Coding, FactBook, Line, RuleBook, lines_of
 from coder_assist.suggest.scoring import describe
 from coder_assist.suggest.sequencing import in_sequence
 from coder_assist.text import NoteReader
@@ -24,6 +26,7 @@ from coder_assist.types import (
     Encounter,
     Evidence,
     Experiencer,
+    Finding,
     Note,
     Polarity,
     Run,
@@ -54,11 +57,15 @@ class Coder:
     The same notes, pack and code books give the same run, whatever the order, batch or thread.
     """
 
-    def __init__(self, shelf: Shelf, pack: Pack, longest: int = 200_000) -> None:
+    def __init__(
+        self, shelf: Shelf, pack: Pack, longest: int = 200_000, rules: RuleBook | None = None
+    ) -> None:
         self._shelf = shelf
         self._pack = pack
         self._longest = longest
+        self._rules = rules or RuleBook.without()
         self._stages: dict[str, tuple[Library, NoteReader, Proposer]] = {}
+        self._facts: dict[str, FactBook] = {}
         self._category_priors = pack.category_priors
         self._software = software_version()
 
@@ -73,9 +80,12 @@ class Coder:
 
     @classmethod
     def load_with(cls, pack: Pack, settings: Settings) -> Coder:
-        """Make a coder of a pack that is loaded already. Raises ``CodeBookError`` or ``LexiconError``."""
-        shelf = Shelf.of(settings)
-        return cls(shelf, pack, settings.max_note_characters)
+        """Make a coder of a pack that is loaded already.
+
+        Raises ``CodeBookError``, ``LexiconError``, or ``SettingsError`` for a disabled rule that does not exist.
+        """
+        rules = RuleBook.without(settings.disabled_rules)
+        return cls(Shelf.of(settings), pack, settings.max_note_characters, rules)
 
     def settle(self) -> None:
         """Exempt everything loaded so far from garbage collection, for processes that only code notes.
@@ -143,11 +153,25 @@ class Coder:
         Raises ``NoteError`` for a note that is empty or too long.
         """
         encounter = Encounter.of(work) if isinstance(work, Note) else work
-        proposals, context = self.propose(encounter, self.read_all(encounter), self._pack.memory)
+        documents = self.read_all(encounter)
+        proposals, context = self.propose(encounter, documents, self._pack.memory)
         supported = [proposal for proposal in proposals if any(map(affirmed, proposal.candidates))]
         rows = features_of(supported, context)
         scored = list(zip(supported, self._pack.scorer.probabilities(rows), map(describe, rows), strict=True))
-        return self.assemble(encounter, proposals, scored, self._pack.scorer.threshold)
+        run = self.assemble(encounter, proposals, scored, self._pack.scorer.threshold)
+        return _with(run, self.judge(encounter, lines_of(run.suggestions), documents))
+
+    def judge(
+        self, encounter: Encounter, lines: Iterable[Line], documents: Sequence[Document] | None = None
+    ) -> tuple[Finding, ...]:
+        """Return what the coding rules say of a set of codes for an encounter, errors first.
+
+        ``documents`` are the notes as read; without them they are read here. Raises ``NoteError``.
+        """
+        library = self._stage(encounter)[0]
+        facts = self._facts.setdefault(library.edition.name, FactBook(library))
+        read = self.read_all(encounter) if documents is None else documents
+        return self._rules.judge(Coding.of(encounter, lines, facts, read))
 
     def assemble(
         self,
@@ -205,7 +229,7 @@ class Coder:
             pack=self._pack.version,
             code_books=library.versions(),
             lexicon=library.lexicon.version,
-            rules="none",
+            rules=self._rules.version,
             software=self._software,
             notices=(notice,) if notice else (),
         )
@@ -214,6 +238,21 @@ class Coder:
         """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read."""
         for work in works:
             yield self.suggest(work)
+
+
+def _with(run: Run, findings: tuple[Finding, ...]) -> Run:
+    """Return the run with what the rules say, on the whole and on each suggestion that a finding is about."""
+    about: dict[Code, list[Finding]] = {}
+    for finding in findings:
+        for code in finding.codes:
+            about.setdefault(code, []).append(finding)
+    suggestions = tuple(
+        replace(suggestion, findings=tuple(about[suggestion.code]))
+        if suggestion.code in about
+        else suggestion
+        for suggestion in run.suggestions
+    )
+    return replace(run, suggestions=suggestions, findings=findings)
 
 
 def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:

@@ -169,9 +169,11 @@ def run_record(run: Run) -> dict[str, object]:
         "id": run.encounter_id,
         "suggestions": [_suggestion(suggestion, several) for suggestion in run.suggestions],
         "withheld": [_withheld(withheld, several) for withheld in run.withheld],
+        "findings": [finding_record(finding, several) for finding in run.findings],
         "pack": run.pack,
         "code_books": dict(run.code_books),
         "lexicon": run.lexicon,
+        "rules": run.rules,
         "software": run.software,
         "notices": list(run.notices),
     }
@@ -186,7 +188,7 @@ def _suggestion(suggestion: Suggestion, several: bool) -> dict[str, object]:
         "sequence": suggestion.sequence,
         "evidence": [_evidence(evidence, several) for evidence in suggestion.evidence],
         "alternatives": [code.value for code in suggestion.alternatives],
-        "findings": [_finding(finding) for finding in suggestion.findings],
+        "findings": [finding_record(finding, several) for finding in suggestion.findings],
         "reasons": list(suggestion.reasons),
     }
 
@@ -215,10 +217,18 @@ def _evidence(evidence: Evidence, several: bool) -> dict[str, object]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def finding_record(finding: Finding, several: bool = False) -> dict[str, object]:
+    """Return a finding as the machine interface writes it; ``several`` as for the encounter's evidence."""
     fix: dict[str, object] | None = None
     if finding.fix is not None:
         fix = {"remove": [_code(c) for c in finding.fix.remove], "add": [_code(c) for c in finding.fix.add]}
+    query: dict[str, object] | None = None
+    if finding.query is not None:
+        query = {
+            "question": finding.query.question,
+            "options": list(finding.query.options),
+            "indicators": [_evidence(evidence, several) for evidence in finding.query.indicators],
+        }
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
@@ -226,4 +236,5 @@ def _finding(finding: Finding) -> dict[str, object]:
         "message": finding.message,
         "authority": finding.authority,
         "fix": fix,
+        "query": query,
     }

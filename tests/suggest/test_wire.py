@@ -59,7 +59,7 @@ def run_of(versions: dict[str, int] | None = None, finding: Finding | None = Non
         pack="p@1",
         code_books={"ICD-10-CM": "2026-04"},
         lexicon="l1",
-        rules="none",
+        rules="r1",
         software="0.1.0",
         notices=("a notice",),
     )
@@ -233,9 +233,11 @@ def test_a_run_is_written_as_documented() -> None:
                 "evidence": [{"start": 12, "end": 24, "text": "hypertension", "section": "assessment"}],
             }
         ],
+        "findings": [],
         "pack": "p@1",
         "code_books": {"ICD-10-CM": "2026-04"},
         "lexicon": "l1",
+        "rules": "r1",
         "software": "0.1.0",
         "notices": ["a notice"],
     }
@@ -243,9 +245,11 @@ def test_a_run_is_written_as_documented() -> None:
         "id",
         "suggestions",
         "withheld",
+        "findings",
         "pack",
         "code_books",
         "lexicon",
+        "rules",
         "software",
         "notices",
     ]
@@ -268,6 +272,7 @@ def test_findings_carry_their_fix() -> None:
                 "remove": [{"system": "ICD-10-CM", "code": "I10"}],
                 "add": [{"system": "ICD-10-CM", "code": "I11.9"}],
             },
+            "query": None,
         }
     ]
 

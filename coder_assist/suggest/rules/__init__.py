@@ -4,12 +4,12 @@
 suggestion away.
 """
 
-from coder_assist.suggest.rules import conventions  # registers its rules
-from coder_assist.suggest.rules.coding import Coding, Line, lines_of, parse_line
+from coder_assist.suggest.rules import conventions, demographics, laterality, queries  # register their rules
+from coder_assist.suggest.rules.coding import Coding, Line, lines_of, parse_line, sequenced
 from coder_assist.suggest.rules.engine import REGISTRY, Rule, RuleBook
 from coder_assist.suggest.rules.facts import CodeFacts, FactBook
 
-FAMILIES = (conventions,)
+FAMILIES = (conventions, laterality, queries, demographics)
 
 __all__ = [
     "FAMILIES",
@@ -22,4 +22,5 @@ __all__ = [
     "RuleBook",
     "lines_of",
     "parse_line",
+    "sequenced",
 ]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from coder_assist.errors import InputError
 from coder_assist.suggest.rules.facts import CodeFacts, FactBook
 from coder_assist.types import (
     Claim,
@@ -103,9 +104,9 @@ class Coding:
 
     @cached_property
     def by_category(self) -> Mapping[str, tuple[Line, ...]]:
-        """The diagnosis lines by their first three characters."""
+        """The diagnosis lines by their first three characters, by code whatever their sequence."""
         found: dict[str, list[Line]] = {}
-        for line in self.diagnoses:
+        for line in sorted(self.diagnoses, key=lambda line: line.value):
             found.setdefault(line.value[:3], []).append(line)
         return {category: tuple(lines) for category, lines in found.items()}
 
@@ -226,3 +227,17 @@ def parse_line(text: str, sequence: int | None = None) -> Line:
     modifiers = tuple(match["modifiers"].split("-")[1:])
     code = Code.parse(system, value)
     return Line(code, sequence, modifiers, int(match["units"] or 1), present_on_admission=match["poa"])
+
+
+def sequenced(texts: Iterable[str]) -> list[Line]:
+    """Read lines in the order of their sequence, each system counted on its own. Raises ``InputError``."""
+    places: dict[System, int] = {}
+    lines = []
+    for text in texts:
+        try:
+            line = parse_line(text.strip().upper())
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        places[line.code.system] = places.get(line.code.system, 0) + 1
+        lines.append(replace(line, sequence=places[line.code.system]))
+    return lines

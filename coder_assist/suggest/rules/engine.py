@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from coder_assist.errors import SettingsError
 from coder_assist.suggest.rules.coding import Coding
@@ -127,7 +128,7 @@ class RuleBook:
         off = set(disabled)
         return cls(tuple(rule for id, rule in sorted(REGISTRY.items()) if id not in off))
 
-    @property
+    @cached_property
     def version(self) -> str:
         """A digest of which rules speak and what they claim to say."""
         told = "\n".join(f"{r.id}|{r.severity}|{r.authority}|{r.summary}" for r in self.rules)

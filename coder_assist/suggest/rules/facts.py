@@ -15,6 +15,9 @@ _SIDES = (
     (re.compile(r"\bleft\b", re.IGNORECASE), "left"),
     (re.compile(r"\bright\b", re.IGNORECASE), "right"),
 )
+_SIDE_WORDS = re.compile(
+    r"\b(?:left|right|bilateral|unilateral|of|unspecified(?: side)?)\b|[^a-z0-9]+", re.IGNORECASE
+)
 _UNSPECIFIED = re.compile(r"\b(?:unspecified|not otherwise specified|NOS)\b", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"classified elsewhere", re.IGNORECASE)
 
@@ -72,6 +75,8 @@ class FactBook:
         self.icd: CodeBook = library.icd
         self.books: Mapping[System, CodeBook] = library.books
         self.of = lru_cache(maxsize=32768)(self._of)
+        self.kept_apart = lru_cache(maxsize=65536)(self._kept_apart)
+        self.sides = lru_cache(maxsize=32768)(self._sides)
 
     def _of(self, value: str) -> CodeFacts:
         entry = self.icd.get(value)
@@ -94,3 +99,49 @@ class FactBook:
             use_additional=tuple(found.get(InstructionKind.USE_ADDITIONAL, ())),
             code_also=tuple(found.get(InstructionKind.CODE_ALSO, ())),
         )
+
+    def _kept_apart(self, one: str, other: str) -> Instruction | None:
+        """Return the Excludes1 note of either code that names the other, ``None`` if there is none."""
+        return covers(self.of(one).excludes1, other) or covers(self.of(other).excludes1, one)
+
+    def siblings(self, value: str) -> tuple[str, ...]:
+        """Return the billable codes beside a code, itself included; those with its 7th character where it has one."""
+        entry = self.icd.get(value)
+        if entry is None or entry.parent is None:
+            return ()
+        if len(value) == 8 and (stem := self.icd.get(entry.parent)) is not None and stem.parent is not None:
+            beside = [
+                self.icd.seventh_characters(child).get(value[-1]) for child in self.icd.children(stem.parent)
+            ]
+            return tuple(code for code in beside if code)
+        return tuple(code for code in self.icd.children(entry.parent) if self.of(code).billable)
+
+    def _sides(self, value: str) -> Mapping[str, str]:
+        """Return the codes for the same condition by side: ``left``, ``right``, ``bilateral`` and ``""`` (unspecified).
+
+        Empty where the book does not tell sides of this condition apart.
+        """
+        bare = _SIDE_WORDS.sub("", self.of(value).title).lower()
+        found: dict[str, str] = {}
+        beside = self.siblings(value)
+        for code in beside:
+            facts = self.of(code)
+            same = _SIDE_WORDS.sub("", facts.title).lower() == bare
+            if same and (facts.side or facts.unspecified):
+                found.setdefault(facts.side, code)
+        if not {"left", "right"} <= found.keys():
+            return {}
+        both = [code for code in beside if self.of(code).side == "bilateral"]
+        if "bilateral" not in found and len(both) == 1:
+            found["bilateral"] = both[0]
+        if "bilateral" not in found:  # M16.0 stands beside M16.1-, not below it
+            above = self.icd.get(str(self.icd.entry(value).parent))
+            for code in self.icd.children(above.parent) if above and above.parent else ():
+                facts = self.of(code)
+                if (
+                    facts.billable
+                    and facts.side == "bilateral"
+                    and _SIDE_WORDS.sub("", facts.title).lower() == bare
+                ):
+                    found["bilateral"] = code
+        return found

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from coder_assist.codes import Library
-from coder_assist.suggest.rules import REGISTRY, Coding, FactBook, Line, RuleBook, parse_line
+from coder_assist.suggest.rules import REGISTRY, Coding, FactBook, Line, RuleBook, sequenced
 from coder_assist.text import NoteReader
 from coder_assist.types import (
     Claim,
@@ -24,7 +24,6 @@ from coder_assist.types import (
     Severity,
     Sex,
     Span,
-    System,
 )
 
 FOLDER = Path(__file__).parents[3] / "corpora/regression/rules"
@@ -62,17 +61,14 @@ def coding_of(case: dict[str, Any], facts: FactBook, reader: NoteReader) -> Codi
         age=case.get("age"),
         specialty=case.get("specialty"),
     )
-    places: dict[System, int] = {}
     lines: list[Line] = []
-    for text in case["codes"]:
-        line = parse_line(text)
-        places[line.code.system] = places.get(line.code.system, 0) + 1
+    for line in sequenced(case["codes"]):
         phrase = case.get("evidence", {}).get(line.value)
         evidence: tuple[Evidence, ...] = ()
         if phrase:
             start = note.text.index(phrase)
             evidence = (Evidence("n1", Span(start, start + len(phrase)), phrase, SectionKind.OTHER),)
-        lines.append(replace(line, sequence=places[line.code.system], evidence=evidence))
+        lines.append(replace(line, evidence=evidence))
     documents = [reader.read(note)] if "note" in case else []
     return Coding.of(encounter, lines, facts, documents)
 
