@@ -172,26 +172,9 @@ def _records(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _encounter(number: int, line: bytes) -> Encounter:
-    from coder_assist.suggest.wire import read_record
-
-    try:
-        return read_record(json.loads(line.decode("utf-8")))
-    except UnicodeDecodeError:
-        raise RecordError(number, "expected UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise RecordError(number, f"expected a JSON object; {error.msg} at column {error.colno}") from None
-    except RecursionError:
-        raise RecordError(number, "expected a JSON object of little depth; it is nested too deeply") from None
-    except ValueError:
-        raise RecordError(number, "expected a JSON object; it holds a number of too many digits") from None
-    except InputError as error:
-        raise RecordError(number, str(error)) from None
-
-
 def _suggest_many(source: Path, target: Path, pack: Path | None, precision: float | None) -> int:
     """Write a prediction for each record, and return the exit code: 1 if a record was left out."""
-    from coder_assist.suggest.wire import run_record
+    from coder_assist.suggest.wire import read_line, run_record
 
     if not source.is_file():
         raise InputError(f"{source}: expected a JSONL file of notes")
@@ -207,7 +190,7 @@ def _suggest_many(source: Path, target: Path, pack: Path | None, precision: floa
     with sink:
         for number, line in _records(source):
             try:
-                run = coder.suggest(_encounter(number, line))
+                run = coder.suggest(read_line(number, line))
             except InputError as error:
                 bad += 1
                 text = str(error) if isinstance(error, RecordError) else f"line {number}: {error}"
@@ -219,6 +202,42 @@ def _suggest_many(source: Path, target: Path, pack: Path | None, precision: floa
             f"{bad} line{'s' if bad > 1 else ''} left out, the others are in {target}", highlight=False
         )
     return 1 if bad else 0
+
+
+@app.command()
+def batch(
+    source: Annotated[Path, typer.Argument(help="Notes: JSONL (also compressed by gzip) or Parquet.")],
+    target: Annotated[Path, typer.Argument(help="Directory for the parts and the manifest.")],
+    pack: PackOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://host:8786.")] = None,
+    size: Annotated[int, typer.Option(min=1, help="Notes in a part.")] = 200,
+) -> None:
+    """Code a file of any size. Started again after a crash it goes on where it ended.
+
+    Records that cannot be coded are set aside with the reason, and the exit code is then 1.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from coder_assist.batch import Progress, count_records, run_batch
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    with _plain_errors(), Bar(*columns, console=errors) as bar:
+        task = bar.add_task("notes", total=count_records(source), rate="")
+
+        def show(progress: Progress) -> None:
+            spent = bar.tasks[task].elapsed or 0.0
+            made = progress.records - progress.resumed
+            rate = f"{made / spent:.1f} notes/s" if made and spent else ""
+            bar.update(task, completed=progress.records, rate=rate)
+
+        manifest = run_batch(
+            source, target, pack=pack, workers=workers, dask=dask, size=size, on_progress=show
+        )
+    out.print(f"{manifest['coded']} coded, {manifest['rejected']} set aside, in {target}", highlight=False)
+    if manifest["rejected"]:
+        raise typer.Exit(1)
 
 
 @codes_app.command("show")

@@ -13,6 +13,7 @@
     │   ├── CorpusError           a coded note or corpus line; knows file and line
     │   ├── CodeBookError         an official release that cannot be read
     │   └── PackError             a model pack: missing, changed, untrusted or of another version
+    ├── BatchError                a batch of notes that cannot begin or go on
     └── SettingsError             a setting that is missing or out of range
 
 Messages say what was expected, what came and what to do. They carry ids, file names and line
@@ -94,3 +95,7 @@ class PackError(DataError):
 
 class SettingsError(CoderAssistError):
     """A setting that is missing or out of range."""
+
+
+class BatchError(CoderAssistError):
+    """A batch of notes that cannot begin or go on: its input, its directory, or a worker of other versions."""

@@ -106,6 +106,16 @@ class Coder:
         """The pack in use."""
         return self._pack
 
+    @property
+    def rules_version(self) -> str:
+        """Which coding rules speak."""
+        return self._rules.version
+
+    @property
+    def software(self) -> str:
+        """The version of coder_assist."""
+        return self._software
+
     def _stage(self, encounter: Encounter) -> tuple[Library, NoteReader, Proposer, str | None]:
         library, notice = self._shelf.library_for(encounter.service_date)
         name = library.edition.name

@@ -14,6 +14,7 @@ note 'n1': setting must be one of outpatient, inpatient; got a string of 4 chara
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 
-from coder_assist.errors import InvalidRecordError
+from coder_assist.errors import InvalidRecordError, RecordError
 from coder_assist.types import (
     Claim,
     Code,
@@ -76,6 +77,25 @@ def read_record(record: object) -> Encounter:
         age=age,
         specialty=specialty,
     )
+
+
+def read_line(number: int, line: bytes) -> Encounter:
+    """Return the encounter of one line of a JSONL file; ``number`` counts from 1.
+
+    Raises ``RecordError``, which knows the line.
+    """
+    try:
+        return read_record(json.loads(line.decode("utf-8")))
+    except UnicodeDecodeError:
+        raise RecordError(number, "expected UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise RecordError(number, f"expected a JSON object; {error.msg} at column {error.colno}") from None
+    except RecursionError:
+        raise RecordError(number, "expected a JSON object of little depth; it is nested too deeply") from None
+    except InvalidRecordError as error:
+        raise RecordError(number, str(error)) from None
+    except ValueError:
+        raise RecordError(number, "expected a JSON object; it holds a number of too many digits") from None
 
 
 class _Fields:

@@ -1,0 +1,221 @@
+"""Batches: whole parts, resumed after any crash, the same bytes as one by one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coder_assist import batch
+from coder_assist.batch import run_batch
+from coder_assist.errors import BatchError
+from coder_assist.settings import Settings
+from coder_assist.suggest import Coder
+from coder_assist.suggest.wire import read_record, run_record
+
+CANARY = "Zanzibarine"
+NOTES = [
+    {"id": f"n{number}", "text": f"ASSESSMENT: {condition}."}
+    for number, condition in enumerate(
+        ["Hypertension", "Type 2 diabetes", "Asthma", "Gout", "Left knee pain"] * 2
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def settings(cache_dir: Path) -> Settings:
+    return Settings(cache_dir=cache_dir)
+
+
+@pytest.fixture(scope="module")
+def expected(settings: Settings) -> list[dict[str, Any]]:
+    """What the notes give one by one."""
+    coder = Coder.load(settings=settings)
+    return [json.loads(json.dumps(run_record(coder.suggest(read_record(note))))) for note in NOTES]
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    path = tmp_path / "notes.jsonl"
+    path.write_text("".join(json.dumps(note) + "\n" for note in NOTES), "utf-8")
+    return path
+
+
+def predictions(directory: Path) -> list[dict[str, Any]]:
+    parts = sorted(path for path in directory.glob("part-*.jsonl") if "rejects" not in path.name)
+    return [json.loads(line) for part in parts for line in part.read_text("utf-8").splitlines()]
+
+
+def test_a_batch_gives_what_one_by_one_gives(
+    notes: Path, tmp_path: Path, settings: Settings, expected: list[dict[str, Any]]
+) -> None:
+    """Every note once, in order, with the same content; the manifest counts and names the versions."""
+    seen = []
+    manifest = run_batch(notes, tmp_path / "out", settings=settings, size=4, on_progress=seen.append)
+    assert predictions(tmp_path / "out") == expected
+    assert (manifest["coded"], manifest["rejected"], len(manifest["parts"])) == (10, 0, 3)
+    assert manifest["versions"]["pack"] == expected[0]["pack"]
+    assert seen[-1].records == 10
+    assert json.loads((tmp_path / "out/manifest.json").read_bytes()) == manifest
+
+
+def test_compressed_input(
+    notes: Path, tmp_path: Path, settings: Settings, expected: list[dict[str, Any]]
+) -> None:
+    """A file compressed by gzip is read as it is."""
+    packed = tmp_path / "notes.jsonl.gz"
+    packed.write_bytes(gzip.compress(notes.read_bytes()))
+    run_batch(packed, tmp_path / "out", settings=settings)
+    assert predictions(tmp_path / "out") == expected
+
+
+def test_parquet_in_and_out(tmp_path: Path, settings: Settings, expected: list[dict[str, Any]]) -> None:
+    """Parquet notes give Parquet predictions."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist(NOTES), tmp_path / "notes.parquet")
+    run_batch(tmp_path / "notes.parquet", tmp_path / "out", settings=settings, size=6)
+    rows = [
+        row
+        for part in sorted((tmp_path / "out").glob("*.parquet"))
+        for row in parquet.read_table(part).to_pylist()
+    ]
+    assert [json.loads(row["prediction"]) for row in rows] == expected
+    assert [row["id"] for row in rows] == [note["id"] for note in NOTES]
+
+
+def test_bad_records_are_set_aside(tmp_path: Path, settings: Settings) -> None:
+    """A record that cannot be coded is named with its reason and without its text; the others go on."""
+    lines = [
+        json.dumps(NOTES[0]),
+        f'{{"id": "broken", "text": "{CANARY}',
+        json.dumps({"id": "empty", "text": "  "}),
+        json.dumps({"id": "ward", "text": CANARY, "setting": CANARY}),
+        json.dumps(NOTES[1]),
+    ]
+    (tmp_path / "notes.jsonl").write_text("\n".join(lines), "utf-8")
+    manifest = run_batch(tmp_path / "notes.jsonl", tmp_path / "out", settings=settings, size=2)
+    assert (manifest["coded"], manifest["rejected"]) == (2, 3)
+    written = "".join(path.read_text("utf-8") for path in sorted((tmp_path / "out").glob("*.rejects.jsonl")))
+    assert [json.loads(line)["record"] for line in written.splitlines()] == [2, 3, 4]
+    assert "setting must be one of" in written and CANARY not in written
+
+
+def test_a_changed_part_is_made_again(
+    notes: Path, tmp_path: Path, settings: Settings, expected: list[dict[str, Any]]
+) -> None:
+    """A part that no longer matches its receipt is not believed."""
+    out = tmp_path / "out"
+    run_batch(notes, out, settings=settings, size=4)
+    (out / "part-00001.jsonl").write_bytes(b"")
+    (out / "part-00002.json").unlink()
+    seen = []
+    run_batch(notes, out, settings=settings, size=4, on_progress=seen.append)
+    assert predictions(out) == expected
+    assert seen[-1].resumed == 4
+
+
+def test_another_input_is_refused(notes: Path, tmp_path: Path, settings: Settings) -> None:
+    """A directory of one input does not take another, nor does one of somebody else's files."""
+    run_batch(notes, tmp_path / "out", settings=settings)
+    notes.write_text(json.dumps(NOTES[0]), "utf-8")
+    with pytest.raises(BatchError, match="another input or other versions: input"):
+        run_batch(notes, tmp_path / "out", settings=settings)
+    with pytest.raises(BatchError, match="expected an empty directory"):
+        run_batch(notes, tmp_path, settings=settings)
+    with pytest.raises(BatchError, match="expected a file of notes"):
+        run_batch(tmp_path / "nothing.jsonl", tmp_path / "new", settings=settings)
+
+
+def test_a_worker_of_another_version_is_refused(
+    notes: Path, settings: Settings, expected: list[dict[str, Any]]
+) -> None:
+    """A worker that has another pack codes nothing and says which."""
+    shard = next(batch.shards(notes))
+    mine = batch.Versions.of(Coder.load(settings=settings))
+    other = batch.Versions("clinical-us@other", mine.code_books, mine.lexicon, mine.rules, mine.software)
+    with pytest.raises(BatchError, match="pack must be clinical-us@other"):
+        batch.code_shard(shard, None, settings.model_dump_json(), other)
+    assert batch.code_shard(shard, None, settings.model_dump_json(), mine).coded == 10
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment(tmp_path: Path, settings: Settings, cache_dir: Path) -> None:
+    """Killed again and again, a batch ends with every note once, the same as without."""
+    notes = tmp_path / "notes.jsonl"
+    long = "\n".join(f"{note['text']} Follow up in {day} days." for day in range(12) for note in NOTES)
+    many = [{"id": f"n{turn}", "text": f"Visit {turn}.\n{long}"} for turn in range(150)]
+    notes.write_text("".join(json.dumps(note) + "\n" for note in many), "utf-8")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "coder_assist", "batch", str(notes), str(out)]
+    command += ["--size", "5", "--workers", "2"]
+    environment = {**os.environ, "CODER_ASSIST_CACHE_DIR": str(cache_dir)}
+
+    def done() -> int:
+        return len(list(out.glob("part-?????.json")))
+
+    for receipts in (1, 6, 12):
+        child = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+        deadline = time.monotonic() + 90
+        while done() < receipts and time.monotonic() < deadline:
+            time.sleep(0.005)
+        os.killpg(child.pid, signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+        assert receipts <= done() < 30
+    subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
+    run_batch(notes, tmp_path / "whole", settings=settings, size=5)
+    assert [p["id"] for p in predictions(out)] == [note["id"] for note in many]
+    assert predictions(out) == predictions(tmp_path / "whole")
+    assert done() == 30
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_on_a_dask_cluster_with_a_killed_worker(
+    notes: Path, tmp_path: Path, settings: Settings, expected: list[dict[str, Any]]
+) -> None:
+    """The same shards run on Dask, and a worker that is killed loses nothing."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=60
+    ) as cluster:
+        killed = []
+
+        def kill_one(progress: batch.Progress) -> None:
+            if progress.records and not killed:
+                worker = next(iter(cluster.workers.values()))
+                os.kill(worker.pid, signal.SIGKILL)
+                killed.append(worker.pid)
+
+        manifest = run_batch(
+            notes,
+            tmp_path / "out",
+            settings=settings,
+            size=1,
+            dask=cluster.scheduler_address,
+            on_progress=kill_one,
+        )
+    assert killed and manifest["coded"] == 10
+    assert predictions(tmp_path / "out") == expected
+
+
+def test_no_scheduler(
+    notes: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address where no scheduler is gives a clear error."""
+    distributed = pytest.importorskip("distributed")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(BatchError, match=r"expected a Dask scheduler at tcp://127\.0\.0\.1:1"):
+        run_batch(notes, tmp_path / "out", settings=settings, dask="tcp://127.0.0.1:1")
