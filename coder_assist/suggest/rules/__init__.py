@@ -4,12 +4,32 @@
 suggestion away.
 """
 
-from coder_assist.suggest.rules import conventions  # registers its rules
+from coder_assist.suggest.rules import (  # each registers its rules
+    conventions,
+    guidelines_chapters,
+    guidelines_first,
+    guidelines_general,
+    guidelines_injury,
+    guidelines_mind,
+    guidelines_obstetrics,
+    guidelines_organs,
+    guidelines_pairs,
+)
 from coder_assist.suggest.rules.coding import Coding, Line, lines_of, parse_line
 from coder_assist.suggest.rules.engine import REGISTRY, Rule, RuleBook
 from coder_assist.suggest.rules.facts import CodeFacts, FactBook
 
-FAMILIES = (conventions,)
+FAMILIES = (
+    conventions,
+    guidelines_chapters,
+    guidelines_first,
+    guidelines_general,
+    guidelines_injury,
+    guidelines_mind,
+    guidelines_obstetrics,
+    guidelines_organs,
+    guidelines_pairs,
+)
 
 __all__ = [
     "FAMILIES",
