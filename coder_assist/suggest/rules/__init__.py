@@ -6,10 +6,11 @@ suggestion away.
 
 from coder_assist.suggest.rules import (  # each registers its rules
     conventions,
-    guidelines_chapters,
     guidelines_first,
     guidelines_general,
+    guidelines_infections,
     guidelines_injury,
+    guidelines_metabolism,
     guidelines_mind,
     guidelines_obstetrics,
     guidelines_organs,
@@ -21,10 +22,11 @@ from coder_assist.suggest.rules.facts import CodeFacts, FactBook
 
 FAMILIES = (
     conventions,
-    guidelines_chapters,
     guidelines_first,
     guidelines_general,
+    guidelines_infections,
     guidelines_injury,
+    guidelines_metabolism,
     guidelines_mind,
     guidelines_obstetrics,
     guidelines_organs,

@@ -92,11 +92,13 @@ def status_first(coding: Coding) -> Iterator[Finding]:
     leading = _leading(
         coding, lambda line: line.value.startswith(_STATUS) or _never_because(line) is not None
     )
-    yield found(
-        (first.code,),
-        f"{first.value} says a status or history; list the reason for the visit first.",
-        fix=coding.put_last(leading),
-    )
+    fix = coding.put_last(leading)
+    if fix is not None:
+        yield found(
+            (first.code,),
+            f"{first.value} says a status or history; list the reason for the visit first.",
+            fix=fix,
+        )
 
 
 @rule(

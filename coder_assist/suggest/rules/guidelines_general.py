@@ -207,10 +207,10 @@ _PLAIN: tuple[Combination, ...] = tuple(
     for row in all_combinations()
     if not any(section in row.authority for section in _SPECIAL) and not row.conditions[0][0].startswith(("D50", "D64", "O99"))
 )  # fmt: skip
-# The categories that a row cannot do without, one set for each of its groups.
-_PLAIN_NEEDS = tuple(
-    (row, tuple(frozenset(prefix[:3] for prefix in group) for group in row.conditions)) for row in _PLAIN
-)
+_PLAIN_BY_CATEGORY: dict[str, list[Combination]] = {}
+for _row in _PLAIN:
+    for _category in dict.fromkeys(prefix[:3] for prefix in _row.conditions[0]):
+        _PLAIN_BY_CATEGORY.setdefault(_category, []).append(_row)
 
 
 @rule(
@@ -221,9 +221,10 @@ _PLAIN_NEEDS = tuple(
 )
 def combination_code(coding: Coding) -> Iterator[Finding]:
     """Yield each pair that the combination table replaces by one code."""
-    for row, needs in _PLAIN_NEEDS:
-        if any(coding.categories.isdisjoint(categories) for categories in needs):
-            continue
+    rows = dict.fromkeys(
+        row for category in coding.categories for row in _PLAIN_BY_CATEGORY.get(category, ())
+    )
+    for row in rows:
         parts = [
             tuple(line for line in coding.starting(*group) if line.value != row.code)
             for group in row.conditions

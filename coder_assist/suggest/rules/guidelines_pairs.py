@@ -112,6 +112,13 @@ PAIRS = (
         unless=("E08", "E09", "E11", "E13"),
     ),
     Pair(
+        "diabetes-in-remission",
+        "ICD-10-CM guideline I.C.4.a, FY2026; Excludes1 notes at E11",
+        "Type 2 diabetes in remission beside type 2 diabetes that is active.",
+        ((tuple(f"E11.{digit}" for digit in "012345689"), ("E11.A",)),),
+        "remission is for diabetes without complications and without treatment, on the provider's word",
+    ),
+    Pair(
         "tobacco-one-status",
         "ICD-10-CM category F17, Excludes1 notes; guideline I.C.5.b, FY2026",
         "Tobacco use or a history of dependence beside current nicotine dependence.",

@@ -1,24 +1,17 @@
-"""Guidelines I.C.1 to I.C.7: infections, neoplasms, diabetes and obesity, substances, nerves, eyes."""
+"""Guidelines I.C.1 and I.C.2: infections and neoplasms."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coder_assist.codes.sources import data_file, read_drugs, read_histories
+from coder_assist.codes.sources import data_file, read_histories
 from coder_assist.suggest.rules.coding import Coding, codes_of, icd
 from coder_assist.suggest.rules.engine import found, rule
-from coder_assist.suggest.rules.tables import all_combinations
 from coder_assist.types import (
-    Experiencer,
     Finding,
     Fix,
-    Mention,
-    MentionKind,
-    Polarity,
     Query,
-    SectionKind,
     Severity,
-    Temporality,
 )
 
 _OPEN_END = ("other", "unable to determine")
@@ -35,6 +28,9 @@ _LOCAL = (
 _AFTER_PROCEDURE = ("T80.2", "T81.4", "T88.0", "T82.6", "T82.7", "T83.5", "T83.6", "T84.5", "T84.6", "T84.7",
     "T85.7", "O86.0", "O85", "O03.37", "O03.87", "O04.87", "O07.37", "O08.82")  # fmt: skip
 _ORGANS = ("N17", "J96.0", "J96.2", "G93.41", "D65", "K72.0", "K76.2", "G62.81", "G72.81", "J80", "E87.2")
+
+_OTHER_ORGANS = ("D68", "D69.5", "D69.6", "G92", "G93.4", "I21.A1", "I50", "I95", "J96", "K56.7", "K72", "K76.7", "R40.2",
+    "R41.0", "R41.82")  # fmt: skip
 
 
 @rule(
@@ -102,6 +98,21 @@ def query_sepsis_organs(coding: Coding) -> Iterator[Finding]:
             tuple(evidence for line in (sepsis, *sorted(organs, key=lambda o: o.value)) for evidence in line.evidence[:1]),
         ),
     )  # fmt: skip
+
+
+@rule(
+    "severe-sepsis-organ",
+    Severity.WARNING,
+    authority="ICD-10-CM guideline I.C.1.d.1.b, FY2026",
+    summary="Severe sepsis without the acute organ dysfunction that makes it severe.",
+)
+def severe_sepsis_organ(coding: Coding) -> Iterator[Finding]:
+    """Yield R65.20 without a further acute condition that an organ dysfunction could be."""
+    if "R65.20" in coding.values and not coding.starting(*_ORGANS, *_OTHER_ORGANS):
+        yield found(
+            (icd("R65.20"),),
+            "R65.20 is coded with the acute organ dysfunction that the provider linked to the sepsis.",
+        )
 
 
 _OPPORTUNISTIC = ("A07.2", "A31", "A81.2", "B25", "B37.1", "B37.81", "B38", "B39", "B45", "B58", "B59", "C46")
@@ -248,138 +259,3 @@ def treatment_without_neoplasm(coding: Coding) -> Iterator[Finding]:
         return
     for line in coding.starting("Z51.0", "Z51.11", "Z51.12"):
         yield found((line.code,), f"{line.value} needs the neoplasm under treatment as a secondary code.")  # fmt: skip
-
-
-# I.C.4 Diabetes and obesity
-
-_DIABETES = frozenset({"E08", "E09", "E10", "E11", "E13"})
-# (diabetes, other condition) -> combined code and what it replaces; a later row is the more exact one.
-_WITH = {
-    (row.conditions[0][0], other): (row.code, row.replaces)
-    for row in all_combinations()
-    if "I.A.15" in row.authority
-    for other in row.conditions[1]
-    if other != "N52"  # "specified complication" is not assumed
-}
-_WITH_CATEGORIES = frozenset(other[:3] for _, other in _WITH)
-
-
-@rule(
-    "diabetes-with",
-    Severity.WARNING,
-    authority='ICD-10-CM guideline I.A.15 ("with") and I.C.4.a, FY2026',
-    summary="Diabetes and a condition that the book assumes to be its complication, coded apart.",
-)
-def diabetes_with(coding: Coding) -> Iterator[Finding]:
-    """Yield each such pair whose combined code is missing; the fix puts it in."""
-    if coding.categories.isdisjoint(_DIABETES) or coding.categories.isdisjoint(_WITH_CATEGORIES):
-        return
-    for (kind, other), (value, replaces) in _WITH.items():
-        if kind not in coding.categories:
-            continue
-        # E11.22 is said by any E11.2; E11.36, E11.621 and E11.649 only by themselves.
-        said = value if value[3:5] == ".6" or value[4:] == "36" else value[:5]
-        # A fuller row for the same condition speaks for this one.
-        for line in coding.starting(other):
-            if any(k == kind and len(o) > len(other) and line.value.startswith(o) for k, o in _WITH):
-                continue
-            if not coding.starting(said):
-                gone = codes_of(coding.starting(*replaces)) if replaces else ()
-                diabetes = min(coding.by_category[kind], key=lambda d: d.value)
-                yield found(
-                    (diabetes.code, line.code),
-                    f"Diabetes with {line.value} is {value}, unless the provider says that they are unrelated.",
-                    fix=Fix(remove=gone, add=(icd(value),)),
-                )
-
-
-_DRUG_STATUS = {
-    drug.name: drug.status_code
-    for drug in read_drugs(data_file("drugs.tsv"))
-    if drug.status_code in {"Z79.4", "Z79.84", "Z79.85"}
-}
-_NOT_TAKEN = {SectionKind.ALLERGIES, SectionKind.HISTORY_FAMILY, SectionKind.INSTRUCTIONS}
-
-
-def _taken(mention: Mention) -> str | None:
-    if mention.kind is not MentionKind.DRUG or mention.section in _NOT_TAKEN:
-        return None
-    held = mention.assertion
-    if (held.polarity, held.temporality, held.experiencer) != (
-        Polarity.AFFIRMED,
-        Temporality.CURRENT,
-        Experiencer.PATIENT,
-    ):
-        return None
-    return _DRUG_STATUS.get(mention.text.lower())
-
-
-@rule(
-    "diabetes-drug-use",
-    Severity.INFORMATION,
-    authority="ICD-10-CM guideline I.C.4.a.3, FY2026",
-    summary="A diabetic's insulin, oral or injectable drug of the note without its long-term use code.",
-)
-def diabetes_drug_use(coding: Coding) -> Iterator[Finding]:
-    """Yield Z79.4, Z79.84 or Z79.85 where the note names such a drug and the code is missing."""
-    if coding.categories.isdisjoint({"E08", "E09", "E11", "E13"}):
-        return
-    named = {status for _, mention in coding.mentions if (status := _taken(mention))}
-    diabetes = min(line for kind in ("E08", "E09", "E11", "E13") for line in codes_of(coding.starting(kind)))
-    for status in sorted(named - coding.values):
-        yield found(
-            (diabetes,),
-            f"The note names a drug of {status} (long-term use): add it if the treatment is not temporary.",
-            fix=Fix(add=(icd(status),)),
-        )
-
-
-_WEIGHT = ("E40", "E41", "E42", "E43", "E44", "E45", "E46", "E64.0", "E65", "E66", "E67", "E68", "E88.A",
-    "F50", "O99.21", "O26.0", "R62", "R63", "R64", "Z71.3", "Z98.84", "Z72.4", "Z00")  # fmt: skip
-
-
-@rule(
-    "bmi-alone",
-    Severity.WARNING,
-    authority="ICD-10-CM guideline I.B.14, FY2026",
-    summary="A body mass index without a diagnosis of weight that the provider made.",
-)
-def bmi_alone(coding: Coding) -> Iterator[Finding]:
-    """Yield a Z68 code in a set that says nothing of overweight, obesity or malnutrition."""
-    if "Z68" in coding.categories and not coding.starting(*_WEIGHT):
-        for line in coding.by_category["Z68"]:
-            yield found(
-                (line.code,),
-                f"{line.value} needs an associated diagnosis, such as obesity, documented by the provider.",
-                fix=Fix(remove=(line.code,)),
-            )
-
-
-_CLASSES = {"E66.811": (30, 34), "E66.812": (35, 39), "E66.813": (40, 99), "E66.3": (25, 29)}
-
-
-def _index(value: str) -> int | None:
-    """Return the whole kg/m2 that an adult BMI code stands for; Z68.4x are 40 and more."""
-    tail = value[4:]
-    return 40 if tail[:1] == "4" else int(tail) if len(tail) == 2 and tail.isdigit() and tail < "40" else None
-
-
-@rule(
-    "bmi-contradicts-class",
-    Severity.WARNING,
-    authority="ICD-10-CM E66.81 (obesity classes 1 to 3 by BMI), FY2026; guideline I.B.14",
-    summary="A body mass index outside the class of obesity that is coded.",
-)
-def bmi_contradicts_class(coding: Coding) -> Iterator[Finding]:
-    """Yield an adult BMI code that does not lie in the range of the obesity or overweight code."""
-    if not {"E66", "Z68"} <= coding.categories:
-        return
-    for weight in coding.by_category["E66"]:
-        span = _CLASSES.get(weight.value)
-        for index in coding.by_category["Z68"]:
-            kg = _index(index.value)
-            if span and kg is not None and not span[0] <= kg <= span[1]:
-                yield found(
-                    (weight.code, index.code),
-                    f"{index.value} lies outside the range of {weight.value}; check the documented class.",
-                )
