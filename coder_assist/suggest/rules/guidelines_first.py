@@ -119,7 +119,7 @@ def first_only(coding: Coding) -> Iterator[Finding]:
         if line.value.startswith(_FIRST_ONLY) and not line.value.startswith(_EXCEPTED):
             yield found(
                 (line.code,),
-                f"{line.value} is reported as the first-listed diagnosis only.",
+                f"{line.value} is listed first only, unless encounters of one day are combined.",
                 fix=coding.put_first(line),
             )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from coder_assist.codes.sources import Combination
 from coder_assist.suggest.rules.coding import Coding, Line, codes_of, icd
-from coder_assist.suggest.rules.engine import found, rule
+from coder_assist.suggest.rules.engine import OPEN_END, found, rule
 from coder_assist.suggest.rules.tables import Integral, all_combinations, integral_by_category
 from coder_assist.types import (
     Certainty,
@@ -163,12 +163,12 @@ def symptom_first(coding: Coding) -> Iterator[Finding]:
 _ACUTE_CHRONIC = (
     ("J01", "J32"), ("J20", "J42"), ("J02", "J31.2"), ("J03", "J35.0"), ("J04.0", "J37.0"),
     ("H65.0", "H65.2"), ("H65.1", "H65.3"), ("H66.0", "H66.1"), ("H66.0", "H66.2"), ("H66.0", "H66.3"),
-    ("H70.0", "H70.1"), ("H10.3", "H10.4"), ("H20.0", "H20.1"), ("H15.0", "H15.8"), ("K85", "K86.0"),
+    ("H70.0", "H70.1"), ("H10.3", "H10.4"), ("H20.0", "H20.1"), ("K85", "K86.0"),
     ("K85", "K86.1"), ("K29.0", "K29.3"), ("K29.0", "K29.4"), ("K29.0", "K29.5"), ("N10", "N11"),
     ("N30.0", "N30.1"), ("N30.0", "N30.2"), ("N41.0", "N41.1"), ("N70.0", "N70.1"), ("N71.0", "N71.1"),
-    ("N00", "N03"), ("N45", "N50.8"), ("M86.0", "M86.6"), ("M86.1", "M86.6"), ("I82.4", "I82.5"),
+    ("N00", "N03"), ("M86.0", "M86.6"), ("M86.1", "M86.6"), ("I82.4", "I82.5"),
     ("I26", "I27.82"), ("G89.11", "G89.21"), ("G89.12", "G89.22"), ("G89.18", "G89.28"), ("D62", "D50.0"),
-    ("K72.0", "K72.1"), ("B17", "B18"), ("M10", "M1A"),
+    ("K72.0", "K72.1"), ("M10", "M1A"),
 )  # fmt: skip
 _ACUTE_CATEGORIES = frozenset(acute[:3] for acute, _ in _ACUTE_CHRONIC)
 
@@ -289,7 +289,7 @@ _POA = "ICD-10-CM guidelines, Appendix I, FY2026; CMS list of exempt codes"
 
 
 def _exempt(value: str) -> bool:
-    return value.startswith(_EXEMPT) or (value[0] in "ST" and len(value) == 8 and value[-1] in "DS")
+    return value.startswith(_EXEMPT) or (value[0] in "ST" and len(value) == 8 and value[-1] not in "ABC")
 
 
 @rule(
@@ -355,8 +355,7 @@ def query_present_on_admission(coding: Coding) -> Iterator[Finding]:
                     (
                         "present at the time of the admission order",
                         "arose after the admission order",
-                        "other",
-                        "unable to determine",
+                        *OPEN_END,
                     ),
                     line.evidence,
                 ),

@@ -6,16 +6,13 @@ from collections.abc import Iterator
 
 from coder_assist.codes.sources import data_file, read_histories
 from coder_assist.suggest.rules.coding import Coding, codes_of, icd
-from coder_assist.suggest.rules.engine import found, rule
+from coder_assist.suggest.rules.engine import OPEN_END, found, rule
 from coder_assist.types import (
     Finding,
     Fix,
     Query,
     Severity,
 )
-
-_OPEN_END = ("other", "unable to determine")
-
 
 # I.C.1 Infections
 
@@ -94,7 +91,7 @@ def query_sepsis_organs(coding: Coding) -> Iterator[Finding]:
         f"Ask what {', '.join(c.value for c in codes_of(organs))} is due to; severe sepsis is coded only if linked.",
         query=Query(
             f"Please document the cause of the following, as far as clinically known: {'; '.join(names)}.",
-            ("due to the infection", "due to another condition (please specify)", *_OPEN_END),
+            ("due to the infection", "due to another condition (please specify)", *OPEN_END),
             tuple(evidence for line in (sepsis, *sorted(organs, key=lambda o: o.value)) for evidence in line.evidence[:1]),
         ),
     )  # fmt: skip

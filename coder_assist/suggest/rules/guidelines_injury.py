@@ -13,7 +13,9 @@ from coder_assist.types import Finding, Fix, Severity
 _DRUGS = frozenset(f"T{number}" for number in range(36, 51))
 _TOXIC = frozenset(f"T{number}" for number in range(51, 66))
 _BURNS = frozenset(f"T{number}" for number in range(20, 26))
-_OPEN = re.compile(r"\b(?:open|compound|gustilo)\b", re.IGNORECASE)
+_OPEN = re.compile(
+    r"\b(?:open|compound|gustilo|exposed bone|bone (?:is |was )?exposed|protruding|gunshot)\b", re.IGNORECASE
+)
 _OPEN_EPISODES = frozenset("BCEFHIJMNQR")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from coder_assist.codes.sources import data_file, read_drugs
 from coder_assist.suggest.rules.coding import Coding, codes_of, icd
-from coder_assist.suggest.rules.engine import found, rule
+from coder_assist.suggest.rules.engine import OPEN_END, found, rule
 from coder_assist.suggest.rules.tables import all_combinations
 from coder_assist.types import (
     Experiencer,
@@ -21,9 +21,6 @@ from coder_assist.types import (
     Severity,
     Temporality,
 )
-
-_OPEN_END = ("other", "unable to determine")
-
 
 _DIABETES = frozenset({"E08", "E09", "E10", "E11", "E13"})
 # (diabetes, other condition) -> combined code and what it replaces; a later row is the more exact one.
@@ -162,14 +159,14 @@ def query_cachexia_cause(coding: Coding) -> Iterator[Finding]:
             f"Ask for the cause of the cachexia: R64 stands beside {line.value}.",
             query=Query(
                 "Please document the cause of this patient's cachexia, if known.",
-                ("due to an underlying condition (please specify)", "due to inadequate intake", *_OPEN_END),
+                ("due to an underlying condition (please specify)", "due to inadequate intake", *OPEN_END),
                 coding.starting("R64")[0].evidence,
             ),
         )
 
 
 _WEIGHT = ("E40", "E41", "E42", "E43", "E44", "E45", "E46", "E64.0", "E65", "E66", "E67", "E68", "E88.A",
-    "F50", "O99.21", "O26.0", "R62", "R63", "R64", "Z71.3", "Z98.84", "Z72.4", "Z00")  # fmt: skip
+    "F50", "O99.21", "O26.0", "R62", "R63", "R64", "Z71.3", "Z98.84", "Z72.4")  # fmt: skip
 
 
 @rule(

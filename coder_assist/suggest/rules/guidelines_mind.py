@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coder_assist.suggest.rules.coding import Coding, Line, codes_of, icd
-from coder_assist.suggest.rules.engine import found, rule
+from coder_assist.suggest.rules.engine import OPEN_END, found, rule
 from coder_assist.types import Finding, Fix, Query, Severity
 
 _SUBSTANCES = frozenset(f"F{number}" for number in (10, 11, 12, 13, 14, 15, 16, 18, 19))
@@ -55,7 +55,7 @@ def substance_remission_and_active(coding: Coding) -> Iterator[Finding]:
 
 
 def _in_remission(line: Line) -> bool:
-    return line.value[4:6] in {"11", "21", "91"} or line.value[4:] in {"11", "21"}
+    return line.value[4:6] in {"11", "21", "91"}
 
 
 @rule(
@@ -205,7 +205,7 @@ def query_glaucoma_stage(coding: Coding) -> Iterator[Finding]:
                 f"{line.value} has no stage: ask the provider for it.",
                 query=Query(
                     "Please document the stage of the glaucoma for each eye.",
-                    ("mild", "moderate", "severe", "indeterminate", "other", "unable to determine"),
+                    ("mild", "moderate", "severe", "indeterminate", *OPEN_END),
                     line.evidence,
                 ),
             )

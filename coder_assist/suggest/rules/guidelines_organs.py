@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coder_assist.suggest.rules.coding import Coding, Line, codes_of, icd
-from coder_assist.suggest.rules.engine import found, rule
+from coder_assist.suggest.rules.engine import OPEN_END, found, rule
 from coder_assist.types import Finding, Fix, Query, Severity
 
 # I.C.9 Heart and circulation
@@ -167,7 +167,7 @@ def query_ulcer_depth(coding: Coding) -> Iterator[Finding]:
                 f"{line.value} does not say how deep the ulcer is: ask for it.",
                 query=Query(
                     "Please document the depth of the ulcer.",
-                    (*_DEPTHS, "other", "unable to determine"),
+                    (*_DEPTHS, *OPEN_END),
                     line.evidence,
                 ),
             )
@@ -198,7 +198,7 @@ def query_osteoporotic_fracture(coding: Coding) -> Iterator[Finding]:
             f"Ask for the nature of the fracture: {line.value} stands beside {bone.value}.",
             query=Query(
                 "Please document the nature of the fracture, considering the mechanism and the bone's condition.",
-                ("due to osteoporosis", "due to trauma", "due to another disease of the bone", "other", "unable to determine"),
+                ("due to osteoporosis", "due to trauma", "due to another disease of the bone", *OPEN_END),
                 (*line.evidence[:2], *bone.evidence[:1]),
             ),
         )  # fmt: skip

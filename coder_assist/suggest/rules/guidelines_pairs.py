@@ -245,13 +245,13 @@ PAIRS = (
     Pair(
         "gestational-diabetes-control",
         "ICD-10-CM guideline I.C.15.i, FY2026",
-        "Gestational diabetes controlled by diet beside controlled by insulin.",
+        "Gestational diabetes controlled by diet beside controlled by a drug.",
         (
-            (("O24.414",), ("O24.410", "O24.415")),
-            (("O24.424",), ("O24.420", "O24.425")),
-            (("O24.434",), ("O24.430", "O24.435")),
+            (("O24.414", "O24.415"), ("O24.410",)),
+            (("O24.424", "O24.425"), ("O24.420",)),
+            (("O24.434", "O24.435"), ("O24.430",)),
         ),
-        "where diet and insulin are both used, insulin is coded",
+        "where diet and a drug control it, the drug is coded",
     ),
     Pair(
         "bmi-in-pregnancy",
