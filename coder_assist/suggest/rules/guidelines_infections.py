@@ -118,7 +118,7 @@ _OPPORTUNISTIC = ("A07.2", "A31", "A81.2", "B25", "B37.1", "B37.81", "B38", "B39
 @rule(
     "hiv-first",
     Severity.WARNING,
-    authority="ICD-10-CM guideline I.C.1.a.2.a, FY2026",
+    authority="ICD-10-CM guideline I.C.1.a.2.b, FY2026",
     summary="An HIV-related condition before HIV disease.",
     sequencing=True,
 )

@@ -235,6 +235,13 @@ PAIRS = (
         removes=False,
     ),
     Pair(
+        "puerperal-sepsis",
+        "ICD-10-CM guideline I.C.15.k, FY2026",
+        "Sepsis of chapter 1 beside puerperal sepsis.",
+        ((("O85",), ("A40", "A41")),),
+        "O85 says the sepsis, with the organism from B95 or B96",
+    ),
+    Pair(
         "gestational-diabetes-drugs",
         "ICD-10-CM guideline I.C.15.i, FY2026",
         "Long-term insulin or oral drugs beside gestational diabetes.",
