@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from coder_assist.codes.sources import Combination
 from coder_assist.suggest.rules.coding import Coding, Line, codes_of, icd
@@ -199,18 +199,24 @@ def _before(one: Line, other: Line) -> bool:
     return one.sequence is not None and other.sequence is not None and one.sequence < other.sequence
 
 
-# The rules of I.C.9.a have their own check; a diabetic cause is assumed by I.A.15 and has its own too. Anemia
-# asks for a provider's word on the cause, so it is a query.
-_SPECIAL = ("I.C.9.a", "I.A.15")
-_PLAIN: tuple[Combination, ...] = tuple(
-    row
-    for row in all_combinations()
-    if not any(section in row.authority for section in _SPECIAL) and not row.conditions[0][0].startswith(("D50", "D64", "O99"))
-)  # fmt: skip
-_PLAIN_BY_CATEGORY: dict[str, list[Combination]] = {}
-for _row in _PLAIN:
-    for _category in dict.fromkeys(prefix[:3] for prefix in _row.conditions[0]):
-        _PLAIN_BY_CATEGORY.setdefault(_category, []).append(_row)
+# Hypertension (I.C.9.a) and diabetes (I.A.15) have rules of their own; the cause of an anemia is for the
+# provider to say, and an obstetric code needs its trimester.
+_ELSEWHERE = ("I.C.9.a", "I.A.15")
+_OPEN = ("D50", "D64", "O99")
+
+
+def _by_category(rows: Iterable[Combination]) -> dict[str, tuple[Combination, ...]]:
+    """Return the rows that two codes alone decide, by the categories of their first group."""
+    found: dict[str, list[Combination]] = {}
+    for row in rows:
+        if any(section in row.authority for section in _ELSEWHERE) or row.conditions[0][0].startswith(_OPEN):
+            continue
+        for category in dict.fromkeys(prefix[:3] for prefix in row.conditions[0]):
+            found.setdefault(category, []).append(row)
+    return {category: tuple(rows) for category, rows in found.items()}
+
+
+_COMBINATIONS = _by_category(all_combinations())
 
 
 @rule(
@@ -221,9 +227,7 @@ for _row in _PLAIN:
 )
 def combination_code(coding: Coding) -> Iterator[Finding]:
     """Yield each pair that the combination table replaces by one code."""
-    rows = dict.fromkeys(
-        row for category in coding.categories for row in _PLAIN_BY_CATEGORY.get(category, ())
-    )
+    rows = dict.fromkeys(row for category in coding.categories for row in _COMBINATIONS.get(category, ()))
     for row in rows:
         parts = [
             tuple(line for line in coding.starting(*group) if line.value != row.code)

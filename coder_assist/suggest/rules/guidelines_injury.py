@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from coder_assist.suggest.rules.coding import Coding, Line, codes_of
+from coder_assist.suggest.rules.coding import Coding, Line, codes_of, icd
 from coder_assist.suggest.rules.engine import found, rule
 from coder_assist.suggest.rules.guidelines_general import explained
 from coder_assist.types import Finding, Fix, Severity
@@ -16,7 +16,8 @@ _BURNS = frozenset(f"T{number}" for number in range(20, 26))
 _OPEN = re.compile(
     r"\b(?:open|compound|gustilo|exposed bone|bone (?:is |was )?exposed|protruding|gunshot)\b", re.IGNORECASE
 )
-_OPEN_EPISODES = frozenset("BCEFHIJMNQR")
+# The 7th characters of open fractures (types I or II, type III), and those of closed ones in the same phase.
+_CLOSED = dict(zip("BCEFHJMNQR", "AADDGGKKPP", strict=True))
 
 
 def _episode(line: Line) -> str:
@@ -71,12 +72,14 @@ def fracture_open_unstated(coding: Coding) -> Iterator[Finding]:
     if not coding.documents:
         return
     for line in coding.diagnoses:
-        if _episode(line) in _OPEN_EPISODES and line.value[2] == "2" and line.value[0] == "S":
+        if _episode(line) in _CLOSED and line.value[2] == "2" and line.value[0] == "S":
             if any(_OPEN.search(document.note.text) for document in coding.documents):
                 return
+            closed = line.value[:-1] + _CLOSED[line.value[-1]]
             yield found(
                 (line.code,),
                 f"{line.value} is for an open fracture; the note does not say that it is open.",
+                fix=Fix(remove=(line.code,), add=() if closed in coding.values else (icd(closed),)),
             )
 
 

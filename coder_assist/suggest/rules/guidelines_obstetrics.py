@@ -11,7 +11,6 @@ from coder_assist.types import Finding, Fix, Severity
 
 _ABORTIVE = tuple(f"O0{number}" for number in range(9))
 _TRIMESTER = re.compile(r"\b(first|second|third) trimester\b")
-_ORDINALS = ("first", "second", "third")
 
 
 def _obstetric(coding: Coding) -> tuple[Line, ...]:
@@ -97,9 +96,7 @@ def weeks_contradict_trimester(coding: Coding) -> Iterator[Finding]:
     if len({line.value for line in weeks}) != 1:
         return
     number = int(weeks[0].value[4:])
-    if number in {0, 1}:  # not specified; less than 8 weeks
-        number = 7 if number else -1
-    if number < 0:
+    if number == 0:  # Z3A.00, weeks not specified; Z3A.01 is less than 8
         return
     wanted = "first" if number < 14 else "second" if number < 28 else "third"
     for line in _obstetric(coding):
