@@ -13,6 +13,7 @@ from coder_assist.types import (
     Claim,
     Finding,
     Fix,
+    MentionKind,
     Query,
     Setting,
     Severity,
@@ -39,7 +40,9 @@ def _only_uncertain(coding: Coding) -> Iterator[Line]:
             for note_id, span in unsure
         ):
             continue
-        if all(m.assertion.certainty is Certainty.UNCERTAIN for m in coding.mentions_of(line)):
+        # "Maybe 25 tablets" is unsure of the number, not of the overdose.
+        conditions = [m for m in coding.mentions_of(line) if m.kind is not MentionKind.DRUG]
+        if conditions and all(m.assertion.certainty is Certainty.UNCERTAIN for m in conditions):
             yield line
 
 
