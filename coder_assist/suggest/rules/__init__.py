@@ -4,12 +4,40 @@
 suggestion away.
 """
 
-from coder_assist.suggest.rules import conventions, demographics, laterality, queries  # register their rules
+from coder_assist.suggest.rules import (  # each registers its rules
+    conventions,
+    demographics,
+    guidelines_first,
+    guidelines_general,
+    guidelines_infections,
+    guidelines_injury,
+    guidelines_metabolism,
+    guidelines_mind,
+    guidelines_obstetrics,
+    guidelines_organs,
+    guidelines_pairs,
+    laterality,
+    queries,
+)
 from coder_assist.suggest.rules.coding import Coding, Line, lines_of, parse_line, sequenced
 from coder_assist.suggest.rules.engine import REGISTRY, Rule, RuleBook
 from coder_assist.suggest.rules.facts import CodeFacts, FactBook
 
-FAMILIES = (conventions, laterality, queries, demographics)
+FAMILIES = (
+    conventions,
+    demographics,
+    guidelines_first,
+    guidelines_general,
+    guidelines_infections,
+    guidelines_injury,
+    guidelines_metabolism,
+    guidelines_mind,
+    guidelines_obstetrics,
+    guidelines_organs,
+    guidelines_pairs,
+    laterality,
+    queries,
+)
 
 __all__ = [
     "FAMILIES",

@@ -131,6 +131,21 @@ class Coding:
         """Return the diagnosis lines whose code begins with one of the given texts ("E11.2")."""
         return tuple(line for line in self.diagnoses if line.value.startswith(beginnings))
 
+    @cached_property
+    def categories(self) -> frozenset[str]:
+        """The first three characters of the diagnosis codes, for rules to leave early by."""
+        return frozenset(self.by_category)
+
+    def put_first(self, line: Line) -> Fix:
+        """Return the change that lists a diagnosis first; the others keep their order."""
+        behind = tuple(dict.fromkeys(other.code for other in self.diagnoses if other.code != line.code))
+        return Fix(behind, behind)
+
+    def put_last(self, lines: Iterable[Line]) -> Fix | None:
+        """Return the change that moves diagnoses behind all others, ``None`` where there are no others."""
+        moved = tuple(dict.fromkeys(line.code for line in lines))
+        return Fix(moved, moved) if any(line.code not in moved for line in self.diagnoses) else None
+
     def fact(self, line: Line) -> CodeFacts:
         """Return what the book says of a diagnosis line's code."""
         return self.facts.of(line.value)
@@ -192,6 +207,16 @@ def _renumbered(lines: Sequence[Line]) -> tuple[Line, ...]:
     return tuple(
         sorted(result, key=lambda line: (line.code.system.value, line.sequence or 10_000, line.value))
     )
+
+
+def icd(value: str) -> Code:
+    """Return an ICD-10-CM code of a rule's own tables."""
+    return Code.parse(System.ICD10CM, value)
+
+
+def codes_of(lines: Iterable[Line]) -> tuple[Code, ...]:
+    """Return the codes of lines, each once, in an order that does not depend on their sequence."""
+    return tuple(sorted({line.code for line in lines}))
 
 
 def lines_of(suggestions: Iterable[Suggestion]) -> list[Line]:

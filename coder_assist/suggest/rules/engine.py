@@ -26,6 +26,9 @@ from coder_assist.types import Claim, Code, Finding, Fix, Query, Setting, Severi
 
 Check = Callable[[Coding], Iterable[Finding]]
 
+# How the options of every query end: what was asked may be wrong, or not to be known.
+OPEN_END = ("other", "unable to determine")
+
 _SEVERITY_ORDER = {severity: place for place, severity in enumerate(Severity)}
 
 
