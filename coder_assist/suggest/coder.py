@@ -10,6 +10,7 @@ from pathlib import Path
 from coder_assist.codes import Library, Shelf
 from coder_assist.settings import Settings
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
+from coder_assist.suggest.integral import IntegralProcedures
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
 from coder_assist.suggest.proposals import Proposer
@@ -60,6 +61,7 @@ class Coder:
         self._longest = longest
         self._stages: dict[str, tuple[Library, NoteReader, Proposer]] = {}
         self._category_priors = pack.category_priors
+        self._integral = IntegralProcedures()
         self._software = software_version()
 
     @classmethod
@@ -163,7 +165,9 @@ class Coder:
         library, _, _, notice = self._stage(encounter)
         texts = {note.id: note.text for note in encounter.notes}
         ranked = sorted(scored, key=lambda item: (-item[1], item[0].code))
-        ranked = [item for item in ranked if item[1] >= LEAST_PROBABILITY][:MOST_SUGGESTIONS]
+        ranked = [item for item in ranked if item[1] >= LEAST_PROBABILITY]
+        parts = self._parts_of_procedures(ranked, threshold)
+        ranked = [item for item in ranked if item[0].code not in parts][:MOST_SUGGESTIONS]
         chosen = {
             proposal.code
             for proposal, probability, _ in ranked
@@ -190,11 +194,11 @@ class Coder:
             Withheld(
                 proposal.code,
                 proposal.title,
-                _reason(proposal),
-                _evidence(proposal, texts, affirmed_only=False),
+                parts.get(proposal.code) or _reason(proposal),
+                _evidence(proposal, texts, affirmed_only=proposal.code in parts),
             )
             for proposal in proposals
-            if not any(map(affirmed, proposal.candidates))
+            if proposal.code in parts or not any(map(affirmed, proposal.candidates))
         ]
         withheld.sort(key=lambda item: (item.evidence[0].note_id, item.evidence[0].span, item.code))
         return Run(
@@ -210,10 +214,47 @@ class Coder:
             notices=(notice,) if notice else (),
         )
 
+    def _parts_of_procedures(
+        self,
+        ranked: Sequence[tuple[Proposal, float, tuple[str, ...]]],
+        threshold: Callable[[System], float],
+    ) -> dict[Code, str]:
+        """Return the procedures that are part of a preselected one in the same note, with the reason to say so."""
+        whole = [
+            proposal
+            for proposal, probability, _ in ranked
+            if proposal.code.system is System.CPT
+            and probability >= threshold(System.CPT)
+            and proposal.requirement >= 0
+            and not proposal.excluded
+        ]
+        parts: dict[Code, str] = {}
+        for proposal, _, _ in ranked if whole else ():
+            others = [other.code for other in whole if _stands_beside(other, proposal)]
+            found = self._integral.whole(proposal.code, others)
+            if found is not None:
+                parts[proposal.code] = f"integral to {found[0]} ({found[1]})"
+        return parts
+
     def pipe(self, works: Iterable[Note | Encounter]) -> Iterator[Run]:
         """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read."""
         for work in works:
             yield self.suggest(work)
+
+
+def _stands_beside(whole: Proposal, part: Proposal) -> bool:
+    """Say whether two procedures were done in one session: one note names both.
+
+    The same words alone ("colonoscopy" for the look and for the biopsy) are two readings of one procedure,
+    unless what sets the larger one apart stands in the note.
+    """
+    mine = [(c.note_id, c.mention.span) for c in part.candidates if affirmed(c)]
+    theirs = [(c.note_id, c.mention.span) for c in whole.candidates if affirmed(c)]
+    if {note for note, _ in mine}.isdisjoint(note for note, _ in theirs):
+        return False
+    return whole.requirement > 0 or any(
+        not any(note == other and span.overlaps(taken) for other, taken in mine) for note, span in theirs
+    )
 
 
 def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
