@@ -307,9 +307,23 @@ def _why(proposal: Proposal, encounter: Encounter) -> tuple[str, ...]:
     return tuple(reasons)
 
 
+# What a note says of a procedure that was not done for this encounter; the first that is said is the reason.
+_NOT_PERFORMED = {
+    "declined": "declined or not done",
+    "planned": "planned, not performed",
+    "ordered": "ordered or recommended, not performed",
+    "before": "done before this encounter",
+}
+
+
 def _reason(proposal: Proposal) -> str:
     """Return why a proposal without an affirmed mention is held back."""
     judged = [candidate.mention.assertion for candidate in proposal.candidates]
+    if proposal.code.system is not System.ICD10CM:
+        told = {candidate.mention.attributes.get("performance", "") for candidate in proposal.candidates}
+        for performance, reason in _NOT_PERFORMED.items():
+            if performance in told:
+                return reason
     if any(a.experiencer is Experiencer.FAMILY for a in judged):
         return "family history"
     if any(a.polarity is Polarity.NEGATED and "rule" in a.cue for a in judged):

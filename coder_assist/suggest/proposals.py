@@ -290,9 +290,12 @@ class Proposer:
                     position,
                     99,
                 )
-            elif (
-                mention.section in _PAST or mention.assertion.temporality is Temporality.HISTORICAL
-            ) and mention.assertion.polarity is Polarity.AFFIRMED:
+            before = (
+                mention.section in _PAST
+                or mention.assertion.temporality is Temporality.HISTORICAL
+                or mention.attributes.get("performance") == "before"
+            )
+            if before and mention.assertion.polarity is Polarity.AFFIRMED:
                 self._add_past_procedure(proposals, document, mention, surroundings, code, position)
             return
         near = surroundings.near(mention)

@@ -66,6 +66,7 @@ WEIGHTS: dict[str, float] = {
     # The cues that set a procedure apart from its family.
     "requirement": 0.8,
     "excluded": -1.5,
+    "performed": 1.2,
 }
 THRESHOLD = 0.5
 
