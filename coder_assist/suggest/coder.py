@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from coder_assist.codes import Library, Shelf
+from coder_assist.errors import NoteError
 from coder_assist.settings import Settings
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
 from coder_assist.suggest.integral import IntegralProcedures
@@ -17,6 +20,7 @@ from coder_assist.suggest.proposals import Proposer
 from coder_assist.suggest.scoring import describe
 from coder_assist.suggest.sequencing import in_sequence
 from coder_assist.text import NoteReader
+from coder_assist.text.sections import find_sections
 from coder_assist.types import (
     Candidate,
     Certainty,
@@ -30,6 +34,7 @@ from coder_assist.types import (
     Run,
     SectionKind,
     Setting,
+    Span,
     Suggestion,
     System,
     Temporality,
@@ -39,6 +44,7 @@ from coder_assist.types import (
 MOST_SUGGESTIONS = 80
 MOST_EVIDENCE = 6
 LEAST_PROBABILITY = 0.01
+MOST_SEARCHED = 10
 
 
 def software_version() -> str:
@@ -114,9 +120,12 @@ class Coder:
         return self._stage(Encounter.of(note))[1].read(note)
 
     def read_all(self, encounter: Encounter) -> list[Document]:
-        """Return what each note of an encounter says. Raises ``NoteError``."""
+        """Return what each note of an encounter says, by the notes' ids. Raises ``NoteError``.
+
+        In that order whatever follows is the same, however the notes came.
+        """
         reader = self._stage(encounter)[1]
-        return [reader.read(note) for note in encounter.notes]
+        return [reader.read(note) for note in sorted(encounter.notes, key=lambda note: note.id)]
 
     def propose(
         self, encounter: Encounter, documents: list[Document], memory: PhraseMemory | None
@@ -145,11 +154,72 @@ class Coder:
         Raises ``NoteError`` for a note that is empty or too long.
         """
         encounter = Encounter.of(work) if isinstance(work, Note) else work
+        return self._run(encounter)[0]
+
+    def suggest_phrase(self, encounter: Encounter, note_id: str, phrase: Span) -> tuple[Suggestion, ...]:
+        """Propose codes for a phrase that somebody selected in a note of an encounter, best first.
+
+        The phrase is read in its context: these are the encounter's suggestions that rest on words of it, with
+        that evidence alone. Where there is none, the code books are searched for its words; such suggestions
+        have the probability 0, for nothing is known of it. Raises ``NoteError`` for a note that the encounter
+        does not have or that cannot be read, and for a phrase that is empty or beyond the note.
+        """
+        note = next((note for note in encounter.notes if note.id == note_id), None)
+        if note is None:
+            raise NoteError(f"encounter {encounter.id!r} has no note {note_id!r}")
+        words = phrase.slice(note.text)
+        if not words.strip() or phrase.end > len(note.text):
+            raise NoteError(
+                f"note {note_id!r}: expected a phrase within its {len(note.text):,} characters; "
+                f"got {phrase.start} to {phrase.end}"
+            )
+        run, proposals = self._run(encounter)
+        resting = {
+            proposal.code: [
+                Evidence(note_id, span, span.slice(note.text), candidate.mention.section)
+                for candidate in proposal.candidates
+                if candidate.note_id == note_id and affirmed(candidate)
+                for span in candidate.mention.spans
+                if span.overlaps(phrase)
+            ]
+            for proposal in proposals
+        }
+        found = tuple(
+            replace(suggestion, evidence=tuple(dict.fromkeys(resting[suggestion.code]))[:MOST_EVIDENCE])
+            for suggestion in run.suggestions
+            if resting[suggestion.code]
+        )
+        return found or self._searched(encounter, note, phrase)
+
+    def _searched(self, encounter: Encounter, note: Note, phrase: Span) -> tuple[Suggestion, ...]:
+        """Return what the code books have for the words of a phrase."""
+        library = self._stage(encounter)[0]
+        section = next(
+            (s.kind for s in find_sections(note.text) if s.span.start <= phrase.start < s.span.end),
+            SectionKind.OTHER,
+        )
+        evidence = Evidence(note.id, phrase, phrase.slice(note.text), section)
+        found = library.search(" ".join(evidence.text.split()), None, MOST_SEARCHED)
+        return tuple(
+            Suggestion(
+                code=entry.code,
+                title=entry.title,
+                probability=0.0,
+                selected=False,
+                sequence=None,
+                evidence=(evidence,),
+                reasons=("found by a search for these words",),
+            )
+            for entry in found
+            if entry.billable
+        )
+
+    def _run(self, encounter: Encounter) -> tuple[Run, list[Proposal]]:
         proposals, context = self.propose(encounter, self.read_all(encounter), self._pack.memory)
         supported = [proposal for proposal in proposals if any(map(affirmed, proposal.candidates))]
         rows = features_of(supported, context)
         scored = list(zip(supported, self._pack.scorer.probabilities(rows), map(describe, rows), strict=True))
-        return self.assemble(encounter, proposals, scored, self._pack.scorer.threshold)
+        return self.assemble(encounter, proposals, scored, self._pack.scorer.threshold), proposals
 
     def assemble(
         self,
@@ -203,7 +273,7 @@ class Coder:
         withheld.sort(key=lambda item: (item.evidence[0].note_id, item.evidence[0].span, item.code))
         return Run(
             encounter_id=encounter.id,
-            note_versions={note.id: note.version for note in encounter.notes},
+            note_versions=dict(sorted((note.id, note.version) for note in encounter.notes)),
             suggestions=suggestions,
             withheld=tuple(withheld),
             pack=self._pack.version,
@@ -356,8 +426,6 @@ def _evidence(proposal: Proposal, texts: dict[str, str], affirmed_only: bool) ->
 
     found: list[Evidence] = []
     for candidate in sorted(proposal.candidates, key=order):
-        if len(found) >= MOST_EVIDENCE:
-            break
         if affirmed_only and not affirmed(candidate):
             continue
         section: SectionKind = candidate.mention.section
@@ -365,4 +433,14 @@ def _evidence(proposal: Proposal, texts: dict[str, str], affirmed_only: bool) ->
             inside = any(e.note_id == candidate.note_id and e.span.overlaps(span) for e in found)
             if not inside:
                 found.append(Evidence(candidate.note_id, span, span.slice(texts[candidate.note_id]), section))
+    if len(texts) > 1:
+        # The best of each note before the second of any.
+        nth: Counter[str] = Counter()
+        places = []
+        for evidence in found:
+            places.append(nth[evidence.note_id])
+            nth[evidence.note_id] += 1
+        found = [
+            evidence for _, evidence in sorted(zip(places, found, strict=True), key=lambda pair: pair[0])
+        ]
     return tuple(found[:MOST_EVIDENCE])
