@@ -45,6 +45,8 @@ MOST_SUGGESTIONS = 80
 MOST_EVIDENCE = 6
 LEAST_PROBABILITY = 0.01
 MOST_SEARCHED = 10
+# A code that an addendum contradicts keeps this much of its probability.
+CORRECTED = 0.2
 
 
 def software_version() -> str:
@@ -234,6 +236,10 @@ class Coder:
         """
         library, _, _, notice = self._stage(encounter)
         texts = {note.id: note.text for note in encounter.notes}
+        scored = [
+            (proposal, probability * CORRECTED if proposal.corrected else probability, reasons)
+            for proposal, probability, reasons in scored
+        ]
         ranked = sorted(scored, key=lambda item: (-item[1], item[0].code))
         ranked = [item for item in ranked if item[1] >= LEAST_PROBABILITY]
         parts = self._parts_of_procedures(ranked, threshold)
@@ -241,7 +247,9 @@ class Coder:
         chosen = {
             proposal.code
             for proposal, probability, _ in ranked
-            if probability >= threshold(proposal.code.system) and not _only_uncertain(proposal, encounter)
+            if probability >= threshold(proposal.code.system)
+            and not proposal.corrected
+            and not _only_uncertain(proposal, encounter)
         }
         chosen -= _redundant(
             chosen, {proposal.code: (proposal, probability) for proposal, probability, _ in ranked}
@@ -371,6 +379,10 @@ def _why(proposal: Proposal, encounter: Encounter) -> tuple[str, ...]:
     reasons = [f"{best.source}: {best.term}"]
     if proposal.assumed:
         reasons.append("assumed: " + ", ".join(dict.fromkeys(proposal.assumed)))
+    if proposal.corrected:
+        reasons.append(f"lowered: {proposal.corrected}")
+    if proposal.amended:
+        reasons.append(proposal.amended)
     if _only_uncertain(proposal, encounter):
         where = "outpatient" if encounter.setting is Setting.OUTPATIENT else "professional claim"
         reasons.append(f"not preselected: {where}, uncertain diagnosis (guideline IV.H)")
@@ -425,7 +437,7 @@ def _evidence(proposal: Proposal, texts: dict[str, str], affirmed_only: bool) ->
         return rank, candidate.note_id, -len(span), span.start
 
     found: list[Evidence] = []
-    for candidate in sorted(proposal.candidates, key=order):
+    for candidate in (*sorted(proposal.candidates, key=order), *sorted(proposal.copies, key=order)):
         if affirmed_only and not affirmed(candidate):
             continue
         section: SectionKind = candidate.mention.section

@@ -114,7 +114,10 @@ FEATURES: dict[str, str] = {
 
 @dataclass(slots=True)
 class Proposal:
-    """All candidates for one code in an encounter."""
+    """All candidates for one code in an encounter.
+
+    ``corrected`` says how an addendum contradicts it, ``amended`` what it owes to one; ``copies`` are mentions that only repeat others.
+    """
 
     code: Code
     title: str
@@ -133,6 +136,9 @@ class Proposal:
     memory_precision: float = 0.0
     memory_support: int = 0
     memory_phrases: int = 0
+    corrected: str = ""
+    amended: str = ""
+    copies: list[Candidate] = field(default_factory=list)
 
     @property
     def category(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from coder_assist.codes.terms import STOPWORDS, Word, words
+from coder_assist.suggest.amendments import SideCorrection
 from coder_assist.suggest.features import SECTION_GROUPS, section_group
 from coder_assist.suggest.wording import BODY_PARTS, canonical, denied, sign
 from coder_assist.text.attributes import PART_REGIONS, side_in_heading, sides_of_parts
@@ -62,8 +63,9 @@ def _only_side(text: str) -> str | None:
 class Surroundings:
     """The words around the mentions of a document, cut once."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, corrections: Sequence[SideCorrection] = ()) -> None:
         self._document = document
+        self._corrections = corrections
         self.note_id = document.note.id
         self._sentences: dict[int, frozenset[str]] = {}
         lists = [section for section in document.sections if section.kind in _LISTS]
@@ -169,8 +171,18 @@ class Surroundings:
         """Return a mention's attributes for a code that names ``parts`` of the body; a side may be taken over.
 
         In order: its own side, that of the same words elsewhere, of its heading, of the code's part of the
-        body in the note, of the diagnosis lists unless they speak of another part.
+        body in the note, of the diagnosis lists unless they speak of another part. Where an addendum corrects
+        the side, ``corrected`` is the one that it replaces.
         """
+        known = self._stated(mention, parts, regions)
+        for correction in self._corrections if "laterality" in known else ():
+            if known["laterality"] == correction.wrong and (
+                not correction.parts or not parts or parts & correction.parts
+            ):
+                return {**known, "laterality": correction.right, "corrected": correction.wrong}
+        return known
+
+    def _stated(self, mention: Mention, parts: frozenset[str], regions: frozenset[str]) -> Mapping[str, str]:
         known = mention.attributes
         if self._type and "type" not in known:
             known = {**known, "type": self._type}

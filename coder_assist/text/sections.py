@@ -118,6 +118,7 @@ _WORDS: tuple[tuple[str, SectionKind], ...] = (
     (r"family .*history|history.* family", K.HISTORY_FAMILY),
     (r"surgical .*history|surgical hx", K.HISTORY_SURGICAL),
     (r"social .*history|habits", K.HISTORY_SOCIAL),
+    (r"problems? list", K.HISTORY_PAST),
     (r"(?:past|medical|oncolog\w+|obstetric\w*|cardiac|birth) .*history|medical problems", K.HISTORY_PAST),
     (r"history.* present|present .*history", K.HISTORY_PRESENT),
     (r"allerg", K.ALLERGIES),
