@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from coder_assist.codes import CodeBook
 from coder_assist.codes.terms import words
-from coder_assist.suggest.wording import plain_title, sign
+from coder_assist.suggest.wording import BODY_PARTS, plain_title, sign
 
 SIDES = frozenset({"left", "right", "bilateral"})
 TRIMESTERS = frozenset({"first", "second", "third"})
@@ -51,6 +51,9 @@ def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
     for child in children:
         title = titles[child]
         own = stems[child] - known
+        parts = stems[child] & BODY_PARTS
+        if own <= _ORDINARY and parts < known & BODY_PARTS and "unspecified" not in title:
+            own |= parts  # "wrist" below "wrist and hand"
         of_trimester = "trimester" in title
         extra = _ORDINARY | {"trimester", "unilateral"} | (SIDES if sided else frozenset())
         facets.append(

@@ -16,9 +16,14 @@ from functools import lru_cache, partial
 from coder_assist.codes import CodeBook, Lexicon
 from coder_assist.suggest.facets import TRIMESTERS, Facet, read_facets
 from coder_assist.suggest.sevenths import choose_seventh
-from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, signed_stems
+from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, plain_title, signed_stems
 from coder_assist.text.attributes import PART_REGIONS, trimester_of
 
+# Words of a title that says no more than that the site is not stated.
+_NO_SITE = frozenset({"unspecified", "site"})
+# What a title may add to another that only names the site.
+_SITES = BODY_PARTS | {"other"}
+_SIDES_OF = frozenset({"left", "right", "unilateral", "bilateral"})
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
 PART_NAMED = 1.3
@@ -64,6 +69,7 @@ class SpecificityWalk:
         self._weight = lru_cache(maxsize=65536)(self._weight_of)
         self._names = lru_cache(maxsize=16384)(self._words_below)
         self._titles = lru_cache(maxsize=256)(self._read_titles)
+        self._stems_below = lru_cache(maxsize=256)(self._read_stems)
         self._sevenths = lru_cache(maxsize=16384)(book.seventh_characters)
         self.lift = lru_cache(maxsize=16384)(self._lift)
         self.regions = lru_cache(maxsize=16384)(self._regions)
@@ -272,7 +278,37 @@ class SpecificityWalk:
                 if any(not word.isdigit() for word in named):
                     return best
             node, entry = entry.parent, self._book.entry(entry.parent)
-        return value
+        return self._at_site(value, close)
+
+    def _at_site(self, value: str, close: Collection[str]) -> str:
+        """Return the node of a category that says the same of a part of the body that the words at a mention name.
+
+        "Primary osteoarthritis of the ankle" is not below M19.91, "unspecified site", but below M19.0.
+        """
+        title = self._book.title(value).lower()
+        if len(value) < 4 or not ("site" in title or title.endswith(", unspecified")):
+            return value
+        own = frozenset(signed_stems(title)) - _NO_SITE
+        parts = BODY_PARTS.intersection(close) - own
+        named = [
+            (len(stems - parts), code)
+            for code, stems in (self._stems_below(value[:3]) if parts else ())
+            if own <= stems and not parts.isdisjoint(stems) and stems - own <= _SITES
+        ]
+        return min(named)[1] if named else value
+
+    def _read_stems(self, category: str) -> tuple[tuple[str, frozenset[str]], ...]:
+        """Return the nodes of a category that name a part of the body, with the stems of their titles."""
+        found = []
+        for title, node in self._titles(category).items():
+            stems = frozenset(signed_stems(plain_title(title)))
+            if (
+                "unspecified" not in stems
+                and not BODY_PARTS.isdisjoint(stems)
+                and stems.isdisjoint(_SIDES_OF)
+            ):
+                found.append((node, stems))
+        return tuple(found)
 
     def _words_below(self, value: str) -> frozenset[str]:
         """Return the words that tell the children of a node apart; none where they are 7th characters."""
