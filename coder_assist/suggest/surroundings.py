@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 from coder_assist.codes.terms import STOPWORDS, Word, words
@@ -37,6 +37,7 @@ _DIABETES = re.compile(
     re.IGNORECASE,
 )
 _LEVELS = re.compile(r"\b([CTL])(\d{1,2})\s*(?:-|/|to|and)\s*([CTLS]?)(\d{1,2})\b", re.IGNORECASE)
+_SPINE = frozenset({"cervical", "thoracic", "lumbar", "lumbosacral"})
 _REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar"}
 
 
@@ -52,6 +53,13 @@ def spine_levels(text: str) -> frozenset[str]:
         found |= {f"{first}{number}", f"{second}{other}", "lumbosacral" if second == "s" else _REGIONS[first]}
         found.add(f"{first}{number}-{second}{other}")
     return frozenset(found)
+
+
+def _only_region(text: str, stems: Collection[str]) -> frozenset[str]:
+    """Return the words for the one region of the spine that a note speaks of; none if it speaks of more."""
+    named = (_SPINE & spine_levels(text)) | _SPINE.intersection(stems)
+    low = named & {"lumbar", "lumbosacral"}
+    return frozenset(named) if len(named - low) + bool(low) == 1 else frozenset()
 
 
 def _only_side(text: str) -> str | None:
@@ -88,6 +96,7 @@ class Surroundings:
                     listed.add(side)
         self._sides = {keys: next(iter(found)) for keys, found in sides.items() if keys and len(found) == 1}
         self._listed_side = next(iter(listed)) if len(listed) == 1 else _only_side(text)
+        self._spine = _only_region(text, {word.stem for word in self.words})
         self._part_sides = sides_of_parts(self.words, text)
         self._region_sides: dict[str, set[str]] = {}
         for part, found in self._part_sides.items():
@@ -120,6 +129,8 @@ class Surroundings:
             first, last = self._range(sentence)
             found = frozenset(sign(text, self.words[first:last])) | spine_levels(sentence.slice(text))
             found |= self._heading_parts(self._section(mention))
+            if found.isdisjoint(_SPINE):
+                found |= self._spine
             self._sentences[mention.sentence] = found
         return found
 
