@@ -20,6 +20,7 @@ from coder_assist.suggest.proposals import Proposer
 from coder_assist.suggest.scoring import describe
 from coder_assist.suggest.sequencing import in_sequence
 from coder_assist.text import NoteReader
+from coder_assist.text.performance import Performance
 from coder_assist.text.sections import find_sections
 from coder_assist.types import (
     Candidate,
@@ -179,7 +180,7 @@ class Coder:
         resting = {
             proposal.code: [
                 Evidence(note_id, span, span.slice(note.text), candidate.mention.section)
-                for candidate in proposal.candidates
+                for candidate in (*proposal.candidates, *proposal.copies)
                 if candidate.note_id == note_id and affirmed(candidate)
                 for span in candidate.mention.spans
                 if span.overlaps(phrase)
@@ -391,10 +392,10 @@ def _why(proposal: Proposal, encounter: Encounter) -> tuple[str, ...]:
 
 # What a note says of a procedure that was not done for this encounter; the first that is said is the reason.
 _NOT_PERFORMED = {
-    "declined": "declined or not done",
-    "planned": "planned, not performed",
-    "ordered": "ordered or recommended, not performed",
-    "before": "done before this encounter",
+    Performance.DECLINED: "declined or not done",
+    Performance.PLANNED: "planned, not performed",
+    Performance.ORDERED: "ordered or recommended, not performed",
+    Performance.BEFORE: "done before this encounter",
 }
 
 

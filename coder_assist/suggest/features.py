@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from coder_assist.text.performance import NOT_DONE, Performance
 from coder_assist.types import (
     Candidate,
     Certainty,
@@ -116,7 +117,8 @@ FEATURES: dict[str, str] = {
 class Proposal:
     """All candidates for one code in an encounter.
 
-    ``corrected`` says how an addendum contradicts it, ``amended`` what it owes to one; ``copies`` are mentions that only repeat others.
+    ``corrected`` says how an addendum contradicts it, ``amended`` what it owes to one; ``copies`` are
+    mentions that only repeat others.
     """
 
     code: Code
@@ -168,7 +170,7 @@ class Context:
 
 
 # What a mention's attribute ``performance`` says of a procedure that earns no code today.
-_NOT_TODAY = frozenset({"before", "planned", "ordered", "declined"})
+_NOT_TODAY = NOT_DONE | {Performance.BEFORE}
 
 
 def affirmed(candidate: Candidate) -> bool:
@@ -322,10 +324,10 @@ def _performed(candidate: Candidate) -> float:
     if candidate.code.system is System.ICD10CM:
         return 0.0
     told = candidate.mention.attributes.get("performance")
-    if told == "now":
+    if told == Performance.NOW:
         return 1.0
     here = candidate.mention.section
-    return -float(here in _ONLY_NAMED and (told != "done" or here is K.HISTORY_PRESENT))
+    return -float(here in _ONLY_NAMED and (told != Performance.DONE or here is K.HISTORY_PRESENT))
 
 
 def _of_candidates(proposal: Proposal) -> dict[str, float]:

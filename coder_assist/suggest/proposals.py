@@ -15,6 +15,7 @@ from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.suggest.surroundings import NOT_OF_A_TERM, Surroundings
+from coder_assist.text.performance import Performance
 from coder_assist.types import (
     Candidate,
     Code,
@@ -296,7 +297,7 @@ class Proposer:
             before = (
                 mention.section in _PAST
                 or mention.assertion.temporality is Temporality.HISTORICAL
-                or mention.attributes.get("performance") == "before"
+                or mention.attributes.get("performance") == Performance.BEFORE
             )
             if before and mention.assertion.polarity is Polarity.AFFIRMED:
                 self._add_past_procedure(proposals, document, mention, surroundings, code, position)

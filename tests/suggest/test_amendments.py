@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coder_assist.suggest import Coder
-from coder_assist.types import Encounter, Note, Run, Suggestion
+from coder_assist.types import Encounter, Note, Run, Span, Suggestion
 
 
 def by_code(run: Run) -> dict[str, Suggestion]:
@@ -91,6 +91,15 @@ def test_a_list_that_is_copied_from_note_to_note_weighs_once(plain: Coder) -> No
     assert [e.note_id for e in copied.evidence] == ["a", "b", "c"]
     assert "mentioned 3 times" not in copied.reasons
     assert copied.probability == pytest.approx(gout.probability, abs=0.02)
+
+
+def test_a_phrase_of_a_copy_gets_its_suggestions(plain: Coder) -> None:
+    """What weighs nothing may still be selected: the copy shows the same code."""
+    encounter = Encounter("e", (Note("a", PROBLEMS), Note("b", PROBLEMS)))
+    start = PROBLEMS.index("Gout")
+    found = plain.suggest_phrase(encounter, "b", Span(start, start + 4))
+    assert found[0].code.value == "M10.9"
+    assert [e.note_id for e in found[0].evidence] == ["b"]
 
 
 def test_a_list_under_a_heading_that_says_copied_weighs_once(plain: Coder) -> None:
