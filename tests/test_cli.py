@@ -160,6 +160,18 @@ def test_suggest_at_an_unknown_precision(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
+def test_jsonl_takes_encounters_of_several_notes(tmp_path: Path) -> None:
+    """A line with notes is one encounter, whose evidence says in which note it stands."""
+    notes = [{"id": "a", "text": "ASSESSMENT: hypertension"}, {"id": "b", "text": "He has hypertension."}]
+    source = jsonl(tmp_path, {"id": "e1", "notes": notes})
+    result = run("suggest", "--jsonl", source, "--out", tmp_path / "out.jsonl")
+    assert result.exit_code == 0, result.output
+    (line,) = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+    found = next(s for s in json.loads(line)["suggestions"] if s["code"] == "I10")
+    assert [e["note_id"] for e in found["evidence"]] == ["a", "b"]
+
+
+@pytest.mark.usefixtures("loaded")
 def test_jsonl_goes_through(tmp_path: Path) -> None:
     """Each record gets a prediction, in order; spans are code points into the text; codes are not read."""
     text = "\U0001f600 " + NOTE

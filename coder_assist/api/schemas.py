@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from coder_assist.suggest.wire import LONGEST_ID, LONGEST_SPECIALTY, OLDEST
+from coder_assist.suggest.wire import LONGEST_ID, LONGEST_SPECIALTY, MOST_NOTES, OLDEST
 from coder_assist.types import Claim, SectionKind, Setting, Severity, Sex, System
 
 _TEXT = "Assessment:\n1. Type 2 diabetes mellitus with diabetic neuropathy\n2. Hypertension\nNo pneumonia.\n"
@@ -75,8 +75,18 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class EncounterNote(BaseModel):
+    """One of several notes of an encounter. Unknown keys are ignored."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    id: Annotated[str, AfterValidator(_not_blank)] = Field(min_length=1, max_length=LONGEST_ID)
+    text: str
+    title: str | None = Field(None, description="What kind of note it is, in the author's words.")
+
+
 class NoteRecord(BaseModel):
-    """One note, with what is known of its encounter. Unknown keys are ignored."""
+    """One note as ``text``, or an encounter's ``notes``, with what is known of it. Unknown keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra={"examples": [NOTE_EXAMPLE]})
 
@@ -85,8 +95,14 @@ class NoteRecord(BaseModel):
         max_length=LONGEST_ID,
         description="The caller's name for the note; it may stand in logs.",
     )
-    text: str = Field(
-        description="The note as it was written. Evidence points into it, character by character."
+    text: str | None = Field(
+        None, description="The note as it was written. Evidence points into it, character by character."
+    )
+    notes: list[EncounterNote] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_NOTES,
+        description="Instead of text: all notes of the encounter. Evidence then says in which it stands.",
     )
     setting: Setting | None = Field(None, description="Where; outpatient if not given.")
     claim: Claim | None = Field(None, description="Whose bill it is.")
@@ -99,6 +115,15 @@ class NoteRecord(BaseModel):
     specialty: Annotated[str, AfterValidator(_not_blank)] | None = Field(
         None, min_length=1, max_length=LONGEST_SPECIALTY, description="The author's specialty."
     )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> NoteRecord:
+        if (self.text is None) == (self.notes is None):
+            raise ValueError("exactly one of text and notes must be given")
+        ids = [note.id for note in self.notes or ()]
+        if len(set(ids)) < len(ids):
+            raise ValueError("each note must have an id of its own")
+        return self
 
 
 class NoteBatch(BaseModel):
@@ -122,6 +147,9 @@ class CodeReference(Record):
 class EvidenceRecord(Record):
     """The characters of the note that something rests on."""
 
+    note_id: str | None = Field(
+        None, description="The note they stand in, where the encounter was sent as notes."
+    )
     start: int = Field(ge=0, description="First code point.")
     end: int = Field(ge=0, description="One past the last code point.")
     text: str = Field(description="The characters themselves.")

@@ -3,7 +3,8 @@
 ``synonyms.tsv``: term, system, code, kind. ``abbreviations.tsv``: abbreviation, expansion, system,
 code, sense, case, cues. ``drugs.tsv``: drug, generic, conditions, status_code. ``cpt.tsv``:
 code, label, terms, requires, excludes, family, addon, laterality. ``combinations.tsv``: conditions, code,
-replaces, authority. ``histories.tsv``: condition, code, authority. Tab separated, one header line.
+replaces, authority. ``histories.tsv``: condition, code, authority. ``integral.tsv``: component,
+comprehensive, authority. Tab separated, one header line.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _COLUMNS = {
     "cpt.tsv": ("code", "label", "terms", "requires", "excludes", "family", "addon", "laterality"),
     "combinations.tsv": ("conditions", "code", "replaces", "authority"),
     "histories.tsv": ("condition", "code", "authority"),
+    "integral.tsv": ("component", "comprehensive", "authority"),
 }
 
 
@@ -103,6 +105,18 @@ class History:
 
     condition: str
     code: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class Integral:
+    """Procedures that are part of others and not reported beside them: ranges of codes, first and last.
+
+    ``authority`` is the CPT note or the chapter of the NCCI Policy Manual that says so.
+    """
+
+    component: tuple[tuple[str, str], ...]
+    comprehensive: tuple[tuple[str, str], ...]
     authority: str
 
 
@@ -224,3 +238,27 @@ def read_histories(path: Path) -> Iterator[History]:
         if not all(row.values()):
             raise LexiconError(path.name, number, "expected a condition, a code and an authority")
         yield History(row["condition"], row["code"], row["authority"])
+
+
+def read_integral(path: Path) -> Iterator[Integral]:
+    """Read ``integral.tsv``; a cell lists codes and ranges (``29871-29889``), separated by blanks.
+
+    Raises ``LexiconError`` with the line for a bad row.
+    """
+    for number, row in _rows(path):
+        component, comprehensive = _ranges(row["component"]), _ranges(row["comprehensive"])
+        if not (component and comprehensive and row["authority"]):
+            raise LexiconError(
+                path.name, number, "expected five-character codes or ranges of them, and an authority"
+            )
+        yield Integral(component, comprehensive, row["authority"])
+
+
+def _ranges(cell: str) -> tuple[tuple[str, str], ...]:
+    """Return the ranges of a cell; none at all where one of them is none."""
+    ranges = []
+    for part in _split(cell, " "):
+        first, _, last = part.partition("-")
+        ranges.append((first, last or first))
+    good = all(len(first) == len(last) == 5 and first <= last for first, last in ranges)
+    return tuple(ranges) if good else ()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from coder_assist.codes import Library, Shelf
+from coder_assist.errors import NoteError
 from coder_assist.settings import Settings
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
+from coder_assist.suggest.integral import IntegralProcedures
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
 from coder_assist.suggest.proposals import Proposer
@@ -18,6 +21,8 @@ from coder_assist.suggest.rules import Coding, FactBook, Line, RuleBook, lines_o
 from coder_assist.suggest.scoring import describe
 from coder_assist.suggest.sequencing import in_sequence
 from coder_assist.text import NoteReader
+from coder_assist.text.performance import Performance
+from coder_assist.text.sections import find_sections
 from coder_assist.types import (
     Candidate,
     Certainty,
@@ -32,6 +37,7 @@ from coder_assist.types import (
     Run,
     SectionKind,
     Setting,
+    Span,
     Suggestion,
     System,
     Temporality,
@@ -41,6 +47,9 @@ from coder_assist.types import (
 MOST_SUGGESTIONS = 80
 MOST_EVIDENCE = 6
 LEAST_PROBABILITY = 0.01
+MOST_SEARCHED = 10
+# A code that an addendum contradicts keeps this much of its probability.
+CORRECTED = 0.2
 
 
 def software_version() -> str:
@@ -67,6 +76,7 @@ class Coder:
         self._stages: dict[str, tuple[Library, NoteReader, Proposer]] = {}
         self._facts: dict[str, FactBook] = {}
         self._category_priors = pack.category_priors
+        self._integral = IntegralProcedures()
         self._software = software_version()
 
     @classmethod
@@ -132,9 +142,12 @@ class Coder:
         return self._stage(Encounter.of(note))[1].read(note)
 
     def read_all(self, encounter: Encounter) -> list[Document]:
-        """Return what each note of an encounter says. Raises ``NoteError``."""
+        """Return what each note of an encounter says, by the notes' ids. Raises ``NoteError``.
+
+        In that order whatever follows is the same, however the notes came.
+        """
         reader = self._stage(encounter)[1]
-        return [reader.read(note) for note in encounter.notes]
+        return [reader.read(note) for note in sorted(encounter.notes, key=lambda note: note.id)]
 
     def propose(
         self, encounter: Encounter, documents: list[Document], memory: PhraseMemory | None
@@ -163,13 +176,74 @@ class Coder:
         Raises ``NoteError`` for a note that is empty or too long.
         """
         encounter = Encounter.of(work) if isinstance(work, Note) else work
+        return self._run(encounter)[0]
+
+    def suggest_phrase(self, encounter: Encounter, note_id: str, phrase: Span) -> tuple[Suggestion, ...]:
+        """Propose codes for a phrase that somebody selected in a note of an encounter, best first.
+
+        The phrase is read in its context: these are the encounter's suggestions that rest on words of it, with
+        that evidence alone. Where there is none, the code books are searched for its words; such suggestions
+        have the probability 0, for nothing is known of it. Raises ``NoteError`` for a note that the encounter
+        does not have or that cannot be read, and for a phrase that is empty or beyond the note.
+        """
+        note = next((note for note in encounter.notes if note.id == note_id), None)
+        if note is None:
+            raise NoteError(f"encounter {encounter.id!r} has no note {note_id!r}")
+        words = phrase.slice(note.text)
+        if not words.strip() or phrase.end > len(note.text):
+            raise NoteError(
+                f"note {note_id!r}: expected a phrase within its {len(note.text):,} characters; "
+                f"got {phrase.start} to {phrase.end}"
+            )
+        run, proposals = self._run(encounter)
+        resting = {
+            proposal.code: [
+                Evidence(note_id, span, span.slice(note.text), candidate.mention.section)
+                for candidate in (*proposal.candidates, *proposal.copies)
+                if candidate.note_id == note_id and affirmed(candidate)
+                for span in candidate.mention.spans
+                if span.overlaps(phrase)
+            ]
+            for proposal in proposals
+        }
+        found = tuple(
+            replace(suggestion, evidence=tuple(dict.fromkeys(resting[suggestion.code]))[:MOST_EVIDENCE])
+            for suggestion in run.suggestions
+            if resting[suggestion.code]
+        )
+        return found or self._searched(encounter, note, phrase)
+
+    def _searched(self, encounter: Encounter, note: Note, phrase: Span) -> tuple[Suggestion, ...]:
+        """Return what the code books have for the words of a phrase."""
+        library = self._stage(encounter)[0]
+        section = next(
+            (s.kind for s in find_sections(note.text) if s.span.start <= phrase.start < s.span.end),
+            SectionKind.OTHER,
+        )
+        evidence = Evidence(note.id, phrase, phrase.slice(note.text), section)
+        found = library.search(" ".join(evidence.text.split()), None, MOST_SEARCHED)
+        return tuple(
+            Suggestion(
+                code=entry.code,
+                title=entry.title,
+                probability=0.0,
+                selected=False,
+                sequence=None,
+                evidence=(evidence,),
+                reasons=("found by a search for these words",),
+            )
+            for entry in found
+            if entry.billable
+        )
+
+    def _run(self, encounter: Encounter) -> tuple[Run, list[Proposal]]:
         documents = self.read_all(encounter)
         proposals, context = self.propose(encounter, documents, self._pack.memory)
         supported = [proposal for proposal in proposals if any(map(affirmed, proposal.candidates))]
         rows = features_of(supported, context)
         scored = list(zip(supported, self._pack.scorer.probabilities(rows), map(describe, rows), strict=True))
         run = self.assemble(encounter, proposals, scored, self._pack.scorer.threshold)
-        return _with(run, self.judge(encounter, lines_of(run.suggestions), documents))
+        return _with(run, self.judge(encounter, lines_of(run.suggestions), documents)), proposals
 
     def judge(
         self, encounter: Encounter, lines: Iterable[Line], documents: Sequence[Document] | None = None
@@ -196,12 +270,20 @@ class Coder:
         """
         library, _, _, notice = self._stage(encounter)
         texts = {note.id: note.text for note in encounter.notes}
+        scored = [
+            (proposal, probability * CORRECTED if proposal.corrected else probability, reasons)
+            for proposal, probability, reasons in scored
+        ]
         ranked = sorted(scored, key=lambda item: (-item[1], item[0].code))
-        ranked = [item for item in ranked if item[1] >= LEAST_PROBABILITY][:MOST_SUGGESTIONS]
+        ranked = [item for item in ranked if item[1] >= LEAST_PROBABILITY]
+        parts = self._parts_of_procedures(ranked, threshold)
+        ranked = [item for item in ranked if item[0].code not in parts][:MOST_SUGGESTIONS]
         chosen = {
             proposal.code
             for proposal, probability, _ in ranked
-            if probability >= threshold(proposal.code.system) and not _only_uncertain(proposal, encounter)
+            if probability >= threshold(proposal.code.system)
+            and not proposal.corrected
+            and not _only_uncertain(proposal, encounter)
         }
         chosen -= _redundant(
             chosen, {proposal.code: (proposal, probability) for proposal, probability, _ in ranked}
@@ -224,16 +306,16 @@ class Coder:
             Withheld(
                 proposal.code,
                 proposal.title,
-                _reason(proposal),
-                _evidence(proposal, texts, affirmed_only=False),
+                parts.get(proposal.code) or _reason(proposal),
+                _evidence(proposal, texts, affirmed_only=proposal.code in parts),
             )
             for proposal in proposals
-            if not any(map(affirmed, proposal.candidates))
+            if proposal.code in parts or not any(map(affirmed, proposal.candidates))
         ]
         withheld.sort(key=lambda item: (item.evidence[0].note_id, item.evidence[0].span, item.code))
         return Run(
             encounter_id=encounter.id,
-            note_versions={note.id: note.version for note in encounter.notes},
+            note_versions=dict(sorted((note.id, note.version) for note in encounter.notes)),
             suggestions=suggestions,
             withheld=tuple(withheld),
             pack=self._pack.version,
@@ -243,6 +325,28 @@ class Coder:
             software=self._software,
             notices=(notice,) if notice else (),
         )
+
+    def _parts_of_procedures(
+        self,
+        ranked: Sequence[tuple[Proposal, float, tuple[str, ...]]],
+        threshold: Callable[[System], float],
+    ) -> dict[Code, str]:
+        """Return the procedures that are part of a preselected one in the same note, with the reason to say so."""
+        whole = [
+            proposal
+            for proposal, probability, _ in ranked
+            if proposal.code.system is System.CPT
+            and probability >= threshold(System.CPT)
+            and proposal.requirement >= 0
+            and not proposal.excluded
+        ]
+        parts: dict[Code, str] = {}
+        for proposal, _, _ in ranked if whole else ():
+            others = [other.code for other in whole if _stands_beside(other, proposal)]
+            found = self._integral.whole(proposal.code, others)
+            if found is not None:
+                parts[proposal.code] = f"integral to {found[0]} ({found[1]})"
+        return parts
 
     def pipe(self, works: Iterable[Note | Encounter]) -> Iterator[Run]:
         """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read."""
@@ -263,6 +367,21 @@ def _with(run: Run, findings: tuple[Finding, ...]) -> Run:
         for suggestion in run.suggestions
     )
     return replace(run, suggestions=suggestions, findings=findings)
+
+
+def _stands_beside(whole: Proposal, part: Proposal) -> bool:
+    """Say whether two procedures were done in one session: one note names both.
+
+    The same words alone ("colonoscopy" for the look and for the biopsy) are two readings of one procedure,
+    unless what sets the larger one apart stands in the note.
+    """
+    mine = [(c.note_id, c.mention.span) for c in part.candidates if affirmed(c)]
+    theirs = [(c.note_id, c.mention.span) for c in whole.candidates if affirmed(c)]
+    if {note for note, _ in mine}.isdisjoint(note for note, _ in theirs):
+        return False
+    return whole.requirement > 0 or any(
+        not any(note == other and span.overlaps(taken) for other, taken in mine) for note, span in theirs
+    )
 
 
 def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
@@ -309,15 +428,33 @@ def _why(proposal: Proposal, encounter: Encounter) -> tuple[str, ...]:
     reasons = [f"{best.source}: {best.term}"]
     if proposal.assumed:
         reasons.append("assumed: " + ", ".join(dict.fromkeys(proposal.assumed)))
+    if proposal.corrected:
+        reasons.append(f"lowered: {proposal.corrected}")
+    if proposal.amended:
+        reasons.append(proposal.amended)
     if _only_uncertain(proposal, encounter):
         where = "outpatient" if encounter.setting is Setting.OUTPATIENT else "professional claim"
         reasons.append(f"not preselected: {where}, uncertain diagnosis (guideline IV.H)")
     return tuple(reasons)
 
 
+# What a note says of a procedure that was not done for this encounter; the first that is said is the reason.
+_NOT_PERFORMED = {
+    Performance.DECLINED: "declined or not done",
+    Performance.PLANNED: "planned, not performed",
+    Performance.ORDERED: "ordered or recommended, not performed",
+    Performance.BEFORE: "done before this encounter",
+}
+
+
 def _reason(proposal: Proposal) -> str:
     """Return why a proposal without an affirmed mention is held back."""
     judged = [candidate.mention.assertion for candidate in proposal.candidates]
+    if proposal.code.system is not System.ICD10CM:
+        told = {candidate.mention.attributes.get("performance", "") for candidate in proposal.candidates}
+        for performance, reason in _NOT_PERFORMED.items():
+            if performance in told:
+                return reason
     if any(a.experiencer is Experiencer.FAMILY for a in judged):
         return "family history"
     if any(a.polarity is Polarity.NEGATED and "rule" in a.cue for a in judged):
@@ -349,9 +486,7 @@ def _evidence(proposal: Proposal, texts: dict[str, str], affirmed_only: bool) ->
         return rank, candidate.note_id, -len(span), span.start
 
     found: list[Evidence] = []
-    for candidate in sorted(proposal.candidates, key=order):
-        if len(found) >= MOST_EVIDENCE:
-            break
+    for candidate in (*sorted(proposal.candidates, key=order), *sorted(proposal.copies, key=order)):
         if affirmed_only and not affirmed(candidate):
             continue
         section: SectionKind = candidate.mention.section
@@ -359,4 +494,14 @@ def _evidence(proposal: Proposal, texts: dict[str, str], affirmed_only: bool) ->
             inside = any(e.note_id == candidate.note_id and e.span.overlaps(span) for e in found)
             if not inside:
                 found.append(Evidence(candidate.note_id, span, span.slice(texts[candidate.note_id]), section))
+    if len(texts) > 1:
+        # The best of each note before the second of any.
+        nth: Counter[str] = Counter()
+        places = []
+        for evidence in found:
+            places.append(nth[evidence.note_id])
+            nth[evidence.note_id] += 1
+        found = [
+            evidence for _, evidence in sorted(zip(places, found, strict=True), key=lambda pair: pair[0])
+        ]
     return tuple(found[:MOST_EVIDENCE])

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from coder_assist.text.performance import NOT_DONE, Performance
 from coder_assist.types import (
     Candidate,
     Certainty,
@@ -86,6 +87,7 @@ FEATURES: dict[str, str] = {
     "measured": "1 if the code rests on a number (body mass index, weeks)",
     "requirement": "procedures: 1 if the cues that set it apart stand in the notes, -1 if they do not, 0 if none needed",
     "excluded": "procedures: 1 if a contradicting cue stands in the notes",
+    "performed": "procedures: 1 if a note says that it was done today, -1 if it only stands where others' work is told",
     "family_rivals": "procedures: other proposals of its family (log)",
     "family_best": "procedures: 1 if none of its family fits better",
     "list_place": "place within the diagnosis list, 1 first (log; 99 where it is in none)",
@@ -113,7 +115,11 @@ FEATURES: dict[str, str] = {
 
 @dataclass(slots=True)
 class Proposal:
-    """All candidates for one code in an encounter."""
+    """All candidates for one code in an encounter.
+
+    ``corrected`` says how an addendum contradicts it, ``amended`` what it owes to one; ``copies`` are
+    mentions that only repeat others.
+    """
 
     code: Code
     title: str
@@ -132,6 +138,9 @@ class Proposal:
     memory_precision: float = 0.0
     memory_support: int = 0
     memory_phrases: int = 0
+    corrected: str = ""
+    amended: str = ""
+    copies: list[Candidate] = field(default_factory=list)
 
     @property
     def category(self) -> str:
@@ -160,13 +169,24 @@ class Context:
     experience: Recalls | None = None
 
 
+# What a mention's attribute ``performance`` says of a procedure that earns no code today.
+_NOT_TODAY = NOT_DONE | {Performance.BEFORE}
+
+
 def affirmed(candidate: Candidate) -> bool:
-    """Say whether a candidate's mention holds for the patient: not denied, not a relative's, not "if"."""
+    """Say whether a candidate's mention holds for the patient: not denied, not a relative's, not "if".
+
+    A procedure that was planned, ordered, declined or done before does not hold either.
+    """
     judged = candidate.mention.assertion
     return (
         judged.polarity is Polarity.AFFIRMED
         and judged.experiencer is Experiencer.PATIENT
         and judged.temporality is not Temporality.HYPOTHETICAL
+        and not (
+            candidate.code.system is not System.ICD10CM
+            and candidate.mention.attributes.get("performance") in _NOT_TODAY
+        )
     )
 
 
@@ -294,6 +314,22 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
     return rows
 
 
+# Where a procedure's name alone may tell of orders, of history or of others' work.
+_ONLY_NAMED = frozenset(
+    {K.HISTORY_PRESENT, K.RESULTS, K.PLAN, K.ASSESSMENT, K.EXAMINATION, K.INDICATION, K.CHIEF_COMPLAINT}
+)
+
+
+def _performed(candidate: Candidate) -> float:
+    if candidate.code.system is System.ICD10CM:
+        return 0.0
+    told = candidate.mention.attributes.get("performance")
+    if told == Performance.NOW:
+        return 1.0
+    here = candidate.mention.section
+    return -float(here in _ONLY_NAMED and (told != Performance.DONE or here is K.HISTORY_PRESENT))
+
+
 def _of_candidates(proposal: Proposal) -> dict[str, float]:
     candidates = proposal.candidates
     total = len(candidates)
@@ -330,5 +366,6 @@ def _of_candidates(proposal: Proposal) -> dict[str, float]:
             for test in ("negated", "uncertain", "historical", "hypothetical", "family")
         },
         "first_position": proposal.position,
+        "performed": max(map(_performed, good), default=0.0),
         **{f"in_{group}": float(group in groups) for group in SECTION_GROUPS},
     }

@@ -9,11 +9,13 @@ from functools import lru_cache
 from coder_assist.codes import Library, Term
 from coder_assist.codes.compiler import SOURCES
 from coder_assist.codes.terms import content_stems, key_of
+from coder_assist.suggest.amendments import Amendments
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.suggest.surroundings import NOT_OF_A_TERM, Surroundings
+from coder_assist.text.performance import Performance
 from coder_assist.types import (
     Candidate,
     Code,
@@ -81,8 +83,9 @@ class Proposer:
         drugs: set[str] = set()
         around: list[Surroundings] = []
         remembered: list[tuple[Document, Mention, float]] = []
+        amendments = Amendments(documents)
         for document in documents:
-            surroundings = Surroundings(document)
+            surroundings = Surroundings(document, amendments.sides)
             around.append(surroundings)
             length = max(1, len(document.note.text))
             for mention in document.mentions:
@@ -121,6 +124,7 @@ class Proposer:
             self._remember(proposals, remembered, memory)
         at_note = {surroundings.note_id: surroundings for surroundings in around}
         self._combiner.extend(proposals, lambda value, c: self._walked(value, c, at_note.get(c.note_id)))
+        amendments.apply(list(proposals.values()))
         self._add_alternatives(proposals)
         self._weigh_procedures(proposals.values(), around)
         return list(proposals.values()), frozenset(drugs)
@@ -290,9 +294,12 @@ class Proposer:
                     position,
                     99,
                 )
-            elif (
-                mention.section in _PAST or mention.assertion.temporality is Temporality.HISTORICAL
-            ) and mention.assertion.polarity is Polarity.AFFIRMED:
+            before = (
+                mention.section in _PAST
+                or mention.assertion.temporality is Temporality.HISTORICAL
+                or mention.attributes.get("performance") == Performance.BEFORE
+            )
+            if before and mention.assertion.polarity is Polarity.AFFIRMED:
                 self._add_past_procedure(proposals, document, mention, surroundings, code, position)
             return
         near = surroundings.near(mention)
@@ -320,6 +327,9 @@ class Proposer:
             if len(proposal.candidates) == 1:
                 proposal.alternatives = list(resolution.alternatives)
                 proposal.assumed = resolution.assumed
+        if "corrected" in attributes:
+            proposal.amended = f"{attributes['laterality']}, not {attributes['corrected']}, by an addendum"
+            self._add_corrected(proposals, mention, surroundings, term, score, source, attributes, position)
         for part in self._parts(code.value, mention.text) if whole else ():
             self._add(
                 proposals,
@@ -334,6 +344,30 @@ class Proposer:
                 position,
                 False,
             )
+
+    def _add_corrected(
+        self,
+        proposals: dict[Code, Proposal],
+        mention: Mention,
+        surroundings: Surroundings,
+        term: Term,
+        score: float,
+        source: str,
+        attributes: Mapping[str, str],
+        position: float,
+    ) -> None:
+        """Add, marked as corrected, the code of the side that an addendum replaces."""
+        wrong = attributes["corrected"]
+        replaced = {**attributes, "laterality": wrong}
+        near, close = surroundings.near(mention), surroundings.close(mention)
+        for resolution in self._walk.resolve_sides(
+            term.code.value, near, surroundings.around, replaced, close
+        ):
+            code = Code(System.ICD10CM, resolution.code)
+            if code not in proposals:
+                candidate = Candidate(mention, code, source, term.text, score, surroundings.note_id)
+                proposal = self._gather(proposals, candidate, 1, 0, position, 99)
+                proposal.corrected = f"an addendum corrects {wrong} to {attributes['laterality']}"
 
     def _add_past_procedure(
         self,

@@ -63,6 +63,10 @@ WEIGHTS: dict[str, float] = {
     "combination": 0.5,
     "from_drug": -0.8,
     "measured": 1.0,
+    # The cues that set a procedure apart from its family.
+    "requirement": 0.8,
+    "excluded": -1.5,
+    "performed": 1.2,
 }
 THRESHOLD = 0.5
 

@@ -11,16 +11,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from coder_assist.codes import CodeBook, Lexicon
-from coder_assist.codes.terms import words
-from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, plain_title, sign, signed_stems
+from coder_assist.suggest.facets import TRIMESTERS, Facet, read_facets
+from coder_assist.suggest.sevenths import choose_seventh
+from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, plain_title, signed_stems
 from coder_assist.text.attributes import PART_REGIONS, trimester_of
 
-_SIDES = frozenset({"left", "right", "bilateral"})
-_TRIMESTERS = frozenset({"first", "second", "third"})
-_ORDINARY = frozenset("with without other specified not elsewhere classified type initial encounter".split())
+# Words of a title that says no more than that the site is not stated.
+_NO_SITE = frozenset({"unspecified", "site"})
+# What a title may add to another that only names the site.
+_SITES = BODY_PARTS | {"other"}
+_SIDES_OF = frozenset({"left", "right", "unilateral", "bilateral"})
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
 PART_NAMED = 1.3
@@ -41,35 +44,6 @@ _STAGE = re.compile(r"\bstage (\d[ab]?|unstageable)\b|\b(first|second|third) deg
 _DEFICITS = frozenset(
     "hemiplegia hemiparesis aphasia dysphagia dysarthria weakness ataxia deficit cognitive paralysis".split()
 )
-# 7th characters of a fracture by openness and healing (the note above each category of fractures).
-_FRACTURE = {
-    "closed": {"initial": "A", "routine": "D", "delayed": "G", "nonunion": "K", "malunion": "P"},
-    "open": {"initial": "B", "routine": "E", "delayed": "H", "nonunion": "M", "malunion": "Q"},
-    "open III": {"initial": "C", "routine": "F", "delayed": "J", "nonunion": "N", "malunion": "R"},
-}
-# 7th characters that are stages: glaucoma (H40), macular degeneration (H35.31, H35.32), tophi (M1A).
-_STAGE_CHARACTERS: tuple[tuple[str, tuple[tuple[str, frozenset[str]], ...]], ...] = (
-    ("H40", (("1", frozenset({"mild"})), ("2", frozenset({"moderate"})), ("3", frozenset({"severe"})),
-             ("4", frozenset({"indeterminate"})))),
-    ("H35.31", (("1", frozenset({"early"})), ("2", frozenset({"intermediate"})), ("3", frozenset({"advanced"})))),
-    ("H35.32", (("2", frozenset({"inactive"})), ("1", frozenset({"active"})))),
-    ("M1A", (("1", frozenset({"tophus"})),)),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """What sets one child apart from its siblings."""
-
-    code: str
-    sides: frozenset[str]
-    trimester: str
-    words: frozenset[str]
-    denies: frozenset[str]
-    unspecified: bool
-    other: bool
-    without: bool
-    uncomplicated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,61 +59,20 @@ class Resolution:
     contradicted: bool = False
 
 
-def _sides(own: Collection[str]) -> frozenset[str]:
-    return frozenset({"left", "right"}) if "unilateral" in own else frozenset(own) & _SIDES
-
-
 class SpecificityWalk:
     """Walks one ICD-10-CM book. Safe to use from several threads."""
 
     def __init__(self, book: CodeBook, lexicon: Lexicon) -> None:
         self._book = book
         self._lexicon = lexicon
-        self._facets = lru_cache(maxsize=16384)(self._read_facets)
+        self._facets = lru_cache(maxsize=16384)(partial(read_facets, book))
         self._weight = lru_cache(maxsize=65536)(self._weight_of)
         self._names = lru_cache(maxsize=16384)(self._words_below)
         self._titles = lru_cache(maxsize=256)(self._read_titles)
+        self._stems_below = lru_cache(maxsize=256)(self._read_stems)
         self._sevenths = lru_cache(maxsize=16384)(book.seventh_characters)
         self.lift = lru_cache(maxsize=16384)(self._lift)
         self.regions = lru_cache(maxsize=16384)(self._regions)
-
-    def _read_facets(self, value: str) -> tuple[Facet, ...]:
-        children = self._book.children(value)
-        titles = {child: plain_title(self._book.title(child)) for child in children}
-        stems = {child: set(sign(title, words(title), title=True)) for child, title in titles.items()}
-        shared = set.intersection(*stems.values()) if stems else set()
-        # What the parent already says is known; the child adds the rest.
-        above = plain_title(self._book.title(value))
-        known = shared | (set(sign(above, words(above), title=True)) if len(children) > 1 else set())
-        facets = []
-        # A lone "left" among the children (left ventricular failure) is a word like others, not a side to choose.
-        all_sides = frozenset[str]().union(*(_sides(own - known) for own in stems.values()))
-        sided = {"left", "right"} <= all_sides
-        vague = {child: title.count("unspecified") for child, title in titles.items()}
-        least = min(vague.values(), default=0)
-        for child in children:
-            title = titles[child]
-            own = stems[child] - known
-            of_trimester = "trimester" in title
-            extra = _ORDINARY | {"trimester", "unilateral"} | (_SIDES if sided else frozenset())
-            facets.append(
-                Facet(
-                    child,
-                    _sides(own) if sided and not of_trimester else frozenset(),
-                    next(iter(own & _TRIMESTERS), "") if of_trimester else "",
-                    frozenset(
-                        stem
-                        for stem in own - extra - (_TRIMESTERS if of_trimester else frozenset())
-                        if stem[0] != "~"
-                    ),
-                    frozenset(stem[1:] for stem in own if stem[0] == "~") - extra,
-                    vague[child] > least or len(children) == 1,
-                    title.startswith("other ") or ", other" in title or "other specified" in title,
-                    any(stem[0] == "~" for stem in stems[child]),
-                    "without complication" in title or "uncomplicated" in title,
-                )
-            )
-        return tuple(facets)
 
     def _read_titles(self, category: str) -> dict[str, str]:
         """Return the nodes of a category by title; 7th characters are left out."""
@@ -228,7 +161,7 @@ class SpecificityWalk:
         while not self._book.entry(node).billable:
             sevenths = self._sevenths(node)
             if sevenths:
-                node = self._seventh(node, sevenths, near, attributes, assumed)
+                node = choose_seventh(node, sevenths, near, attributes, assumed)
                 break
             ranked = self._rank(node, near, around, attributes)
             chosen, reason = ranked[0][1], ranked[0][2]
@@ -345,7 +278,37 @@ class SpecificityWalk:
                 if any(not word.isdigit() for word in named):
                     return best
             node, entry = entry.parent, self._book.entry(entry.parent)
-        return value
+        return self._at_site(value, close)
+
+    def _at_site(self, value: str, close: Collection[str]) -> str:
+        """Return the node of a category that says the same of a part of the body that the words at a mention name.
+
+        "Primary osteoarthritis of the ankle" is not below M19.91, "unspecified site", but below M19.0.
+        """
+        title = self._book.title(value).lower()
+        if len(value) < 4 or not ("site" in title or title.endswith(", unspecified")):
+            return value
+        own = frozenset(signed_stems(title)) - _NO_SITE
+        parts = BODY_PARTS.intersection(close) - own
+        named = [
+            (len(stems - parts), code)
+            for code, stems in (self._stems_below(value[:3]) if parts else ())
+            if own <= stems and not parts.isdisjoint(stems) and stems - own <= _SITES
+        ]
+        return min(named)[1] if named else value
+
+    def _read_stems(self, category: str) -> tuple[tuple[str, frozenset[str]], ...]:
+        """Return the nodes of a category that name a part of the body, with the stems of their titles."""
+        found = []
+        for title, node in self._titles(category).items():
+            stems = frozenset(signed_stems(plain_title(title)))
+            if (
+                "unspecified" not in stems
+                and not BODY_PARTS.isdisjoint(stems)
+                and stems.isdisjoint(_SIDES_OF)
+            ):
+                found.append((node, stems))
+        return tuple(found)
 
     def _words_below(self, value: str) -> frozenset[str]:
         """Return the words that tell the children of a node apart; none where they are 7th characters."""
@@ -393,7 +356,7 @@ class SpecificityWalk:
         while not self._book.entry(node).billable:
             sevenths = self._sevenths(node)
             node = (
-                self._seventh(node, sevenths, near, attributes, [])
+                choose_seventh(node, sevenths, near, attributes, [])
                 if sevenths
                 else self._rank(node, near, (), attributes)[0][1]
             )
@@ -474,7 +437,7 @@ class SpecificityWalk:
     ) -> float:
         """Return what a word of a title adds: it is stated, contradicted, or only not mentioned."""
         weight = self._weight(word)
-        if word in _TRIMESTERS and "stage" in attributes:
+        if word in TRIMESTERS and "stage" in attributes:
             return 2.0 if _STAGE_WORDS.get(attributes["stage"]) == word else -CONTRADICTED
         stated = attributes.get(_DECIDED_BY.get(word, ""))
         if stated is not None:
@@ -486,41 +449,6 @@ class SpecificityWalk:
         if denied(word) in near:
             return -weight - CONTRADICTED
         return 0.0 if joined and word in JOINED_PARTS else -weight
-
-    @staticmethod
-    def _seventh(
-        node: str,
-        sevenths: Mapping[str, str],
-        near: Collection[str],
-        attributes: Mapping[str, str],
-        assumed: list[str],
-    ) -> str:
-        """Choose a 7th character: episode (guideline I.C.19.a), fetus, side or stage of eye disease."""
-        if "A" in sevenths:
-            episode = attributes.get("episode", "initial")
-            if episode == "sequela" and "S" in sevenths:
-                return sevenths["S"]
-            openness = attributes.get("openness", "closed")
-            healing = attributes.get("healing", "routine" if episode == "subsequent" else "initial")
-            assumed.append("initial encounter" if healing == "initial" else "subsequent encounter")
-            for kind in (openness, "open", "closed") if openness != "closed" else ("closed",):
-                character = _FRACTURE[kind][healing]
-                if character in sevenths:
-                    return sevenths[character]
-            fallback = "A" if healing == "initial" else "D"
-            return sevenths.get(fallback, sevenths["A"])
-        for prefix, stages in _STAGE_CHARACTERS:
-            if node.startswith(prefix):
-                for character, cues in stages:
-                    stated = {attributes.get("severity")} if prefix == "H40" else set()
-                    if character in sevenths and (cues & (stated | set(near))):
-                        return sevenths[character]
-                return sevenths.get("0") or next(iter(sevenths.values()))
-        sides = {"right": "1", "left": "2", "bilateral": "3"}
-        wanted = sides.get(attributes.get("laterality", ""))
-        if "9" in sevenths and "0" not in sevenths:
-            return sevenths.get(wanted or "9", sevenths["9"])
-        return sevenths.get("0") or next(iter(sevenths.values()))
 
 
 def _conflicts(title: str, attributes: Mapping[str, str]) -> Iterable[tuple[str, str]]:

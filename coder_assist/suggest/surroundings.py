@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 from coder_assist.codes.terms import STOPWORDS, Word, words
+from coder_assist.suggest.amendments import SideCorrection
 from coder_assist.suggest.features import SECTION_GROUPS, section_group
 from coder_assist.suggest.wording import BODY_PARTS, canonical, denied, sign
 from coder_assist.text.attributes import PART_REGIONS, side_in_heading, sides_of_parts
@@ -36,6 +37,7 @@ _DIABETES = re.compile(
     re.IGNORECASE,
 )
 _LEVELS = re.compile(r"\b([CTL])(\d{1,2})\s*(?:-|/|to|and)\s*([CTLS]?)(\d{1,2})\b", re.IGNORECASE)
+_SPINE = frozenset({"cervical", "thoracic", "lumbar", "lumbosacral"})
 _REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar"}
 
 
@@ -53,6 +55,13 @@ def spine_levels(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def _only_region(text: str, stems: Collection[str]) -> frozenset[str]:
+    """Return the words for the one region of the spine that a note speaks of; none if it speaks of more."""
+    named = (_SPINE & spine_levels(text)) | _SPINE.intersection(stems)
+    low = named & {"lumbar", "lumbosacral"}
+    return frozenset(named) if len(named - low) + bool(low) == 1 else frozenset()
+
+
 def _only_side(text: str) -> str | None:
     """Return the one side that a note speaks of at least twice, if it never names the other."""
     found = Counter(match[1].lower() for match in _SIDE.finditer(text))
@@ -62,8 +71,9 @@ def _only_side(text: str) -> str | None:
 class Surroundings:
     """The words around the mentions of a document, cut once."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, corrections: Sequence[SideCorrection] = ()) -> None:
         self._document = document
+        self._corrections = corrections
         self.note_id = document.note.id
         self._sentences: dict[int, frozenset[str]] = {}
         lists = [section for section in document.sections if section.kind in _LISTS]
@@ -86,6 +96,7 @@ class Surroundings:
                     listed.add(side)
         self._sides = {keys: next(iter(found)) for keys, found in sides.items() if keys and len(found) == 1}
         self._listed_side = next(iter(listed)) if len(listed) == 1 else _only_side(text)
+        self._spine = _only_region(text, {word.stem for word in self.words})
         self._part_sides = sides_of_parts(self.words, text)
         self._region_sides: dict[str, set[str]] = {}
         for part, found in self._part_sides.items():
@@ -118,6 +129,8 @@ class Surroundings:
             first, last = self._range(sentence)
             found = frozenset(sign(text, self.words[first:last])) | spine_levels(sentence.slice(text))
             found |= self._heading_parts(self._section(mention))
+            if found.isdisjoint(_SPINE):
+                found |= self._spine
             self._sentences[mention.sentence] = found
         return found
 
@@ -169,8 +182,18 @@ class Surroundings:
         """Return a mention's attributes for a code that names ``parts`` of the body; a side may be taken over.
 
         In order: its own side, that of the same words elsewhere, of its heading, of the code's part of the
-        body in the note, of the diagnosis lists unless they speak of another part.
+        body in the note, of the diagnosis lists unless they speak of another part. Where an addendum corrects
+        the side, ``corrected`` is the one that it replaces.
         """
+        known = self._stated(mention, parts, regions)
+        for correction in self._corrections if "laterality" in known else ():
+            if known["laterality"] == correction.wrong and (
+                not correction.parts or not parts or parts & correction.parts
+            ):
+                return {**known, "laterality": correction.right, "corrected": correction.wrong}
+        return known
+
+    def _stated(self, mention: Mention, parts: frozenset[str], regions: frozenset[str]) -> Mapping[str, str]:
         known = mention.attributes
         if self._type and "type" not in known:
             known = {**known, "type": self._type}

@@ -1,4 +1,4 @@
-"""The machine interface: a note's JSON record in, a run's JSON record out.
+"""The machine interface: the JSON record of a note or of an encounter's notes in, a run's JSON record out.
 
 The command line and the HTTP service both read and write through here, so that a note gets the
 same answer by either way.
@@ -40,6 +40,7 @@ from coder_assist.types import (
 LONGEST_ID = 200
 LONGEST_SPECIALTY = 200
 OLDEST = 130
+MOST_NOTES = 500
 
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # JSON can spell half of a surrogate pair ("\ud83d"); no text holds one, and UTF-8 cannot write it.
@@ -51,25 +52,28 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 def read_record(record: object) -> Encounter:
     """Return the encounter that a decoded JSON record describes; unknown keys and ``null`` are ignored.
 
+    Its note is ``text``, which then has the record's id; or its ``notes`` are a list of ``{id, text, title?}``.
     Raises ``InvalidRecordError``, an ``InputError`` that lists every field that is missing or wrong, what
     was expected and what kind of value came.
     """
     if not isinstance(record, Mapping):
-        raise InvalidRecordError(None, (("", f"must be an object with id and text; got {_kind(record)}"),))
+        raise InvalidRecordError(
+            None, (("", f"must be an object with id and text, or id and notes; got {_kind(record)}"),)
+        )
     fields = _Fields(record)
     id = fields.text("id", required=True, longest=LONGEST_ID)
-    text = fields.text("text", required=True)
+    notes = fields.notes(id)
     setting = fields.choice("setting", Setting)
     claim = fields.choice("claim", Claim)
     sex = fields.choice("sex", Sex)
     age = fields.age()
     service_date = fields.date("service_date")
     specialty = fields.text("specialty", longest=LONGEST_SPECIALTY)
-    if fields.problems or id is None or text is None:
+    if fields.problems or id is None:
         raise InvalidRecordError(id, tuple(fields.problems))
     return Encounter(
         id=id,
-        notes=(Note(id, text),),
+        notes=notes,
         setting=setting or Setting.OUTPATIENT,
         claim=claim,
         service_date=service_date,
@@ -99,14 +103,47 @@ def read_line(number: int, line: bytes) -> Encounter:
 
 
 class _Fields:
-    """Reads the fields of one record and collects what is wrong with them."""
+    """Reads the fields of one record and collects what is wrong with them, below ``path``."""
 
-    def __init__(self, record: Mapping[object, object]) -> None:
+    def __init__(self, record: Mapping[object, object], path: str = "") -> None:
         self.record = record
+        self.path = path
         self.problems: list[tuple[str, str]] = []
 
     def _wrong(self, field: str, expected: str, came: str) -> None:
-        self.problems.append((field, f"must be {expected}; got {came}"))
+        self.problems.append((self.path + field, f"must be {expected}; got {came}"))
+
+    def notes(self, id: str | None) -> tuple[Note, ...]:
+        """Return the one note of ``text`` (it has the record's id) or those of ``notes``; exactly one must be given."""
+        listed = self.record.get("notes")
+        if listed is None:
+            text = self.text("text", required=True)
+            return (Note(id or "", text),) if text is not None else ()
+        if self.record.get("text") is not None:
+            self._wrong("notes", "left out where text is given", _kind(listed))
+        elif not isinstance(listed, list) or not 1 <= len(listed) <= MOST_NOTES:
+            came = f"{len(listed)} notes" if isinstance(listed, list) else _kind(listed)
+            self._wrong("notes", f"an array of 1 to {MOST_NOTES} notes", came)
+        else:
+            return self._several(listed)
+        return ()
+
+    def _several(self, listed: list[object]) -> tuple[Note, ...]:
+        notes: dict[str, Note] = {}
+        for place, record in enumerate(listed):
+            if not isinstance(record, Mapping):
+                self._wrong(f"notes/{place}", "an object with id and text", _kind(record))
+                continue
+            fields = _Fields(record, f"{self.path}notes/{place}/")
+            id = fields.text("id", required=True, longest=LONGEST_ID)
+            text = fields.text("text", required=True)
+            title = fields.text("title")
+            self.problems += fields.problems
+            if id in notes:
+                self._wrong(f"notes/{place}/id", "an id of its own", "that of another note")
+            elif id is not None and text is not None:
+                notes[id] = Note(id, text, title=title or "")
+        return tuple(notes.values())
 
     def text(self, field: str, required: bool = False, longest: int | None = None) -> str | None:
         value = self.record.get(field)
@@ -182,9 +219,9 @@ def _kind(value: object) -> str:
 def run_record(run: Run) -> dict[str, object]:
     """Return a run as the machine interface writes it: JSON values only, no NaN, keys in a fixed order.
 
-    Evidence of an encounter of several notes also says which note it stands in (``note_id``).
+    Evidence says which note it stands in (``note_id``), but for the one note that has the encounter's own id.
     """
-    several = len(run.note_versions) > 1
+    several = set(run.note_versions) != {run.encounter_id}
     return {
         "id": run.encounter_id,
         "suggestions": [_suggestion(suggestion, several) for suggestion in run.suggestions],

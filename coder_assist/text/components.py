@@ -27,10 +27,11 @@ from coder_assist.text.assertion import CueHit, assert_mention, find_cues
 from coder_assist.text.attributes import AttributeReader
 from coder_assist.text.matcher import Match, NoteWords, TermMatcher, phrases_of
 from coder_assist.text.measurements import find_measurements
+from coder_assist.text.performance import performance_of
 from coder_assist.text.phrases import unknown_phrases
 from coder_assist.text.sections import find_sections
 from coder_assist.text.sentences import find_sentences
-from coder_assist.types import MentionKind, Section, SectionKind, Span, System
+from coder_assist.types import Code, MentionKind, Section, SectionKind, Span, System
 
 Component = Callable[[Doc], Doc]
 _KEY = "coder_assist"
@@ -110,8 +111,11 @@ def make_sentences(nlp: Language, name: str) -> Component:
     return sentences
 
 
-def _kind(lexicon: Lexicon, match: Match, sense: Sense | None) -> MentionKind:
-    codes = [term.code for key in match.keys for term in lexicon.terms_of(key)]
+def _codes(lexicon: Lexicon, match: Match) -> list[Code]:
+    return [term.code for key in match.keys for term in lexicon.terms_of(key)]
+
+
+def _kind(codes: list[Code], sense: Sense | None) -> MentionKind:
     values = [code.value for code in codes] or list(sense.codes if sense else ())
     if codes and all(code.system is not System.ICD10CM for code in codes):
         return MentionKind.PROCEDURE
@@ -157,9 +161,11 @@ def make_mentions(nlp: Language, name: str, store: str, learned: str) -> Compone
         rows = []
         for match in matches:
             sense = senses.get(match.places[0]) if match.source == "abbreviation" else None
-            rows.append(
-                _row(note, match.places, _kind(lexicon, match, sense), match.source, match.keys, sense)
-            )
+            codes = _codes(lexicon, match)
+            row = _row(note, match.places, _kind(codes, sense), match.source, match.keys, sense)
+            # Words may name a condition and a procedure ("screening mammogram").
+            row["procedure"] = any(code.system is not System.ICD10CM for code in codes)
+            rows.append(row)
         covered = {place for match in matches for place in match.places}
         rows.extend(
             _row(note, places, MentionKind.DRUG, "drug", (), None)
@@ -204,6 +210,7 @@ def _row(
         "keys": [str(key) for key in keys],
         "codes": list(sense.codes) if sense else [],
         "sentence": note.sentence_of[places[0]],
+        "procedure": False,
         "section": SectionKind.OTHER.value,
         "assertion": {},
         "attributes": {},
@@ -282,6 +289,9 @@ def make_assertion(nlp: Language, name: str) -> Component:
                 "experiencer": judged.experiencer.value,
                 "cue": judged.cue,
             }
+            if row["procedure"]:
+                done = performance_of(note, row["places"], SectionKind(row["section"]), judged)
+                row["attributes"] = {"performance": done.value} if done else {}
         return doc
 
     return assertion
@@ -294,7 +304,7 @@ def make_attributes(nlp: Language, name: str) -> Component:
     def attributes(doc: Doc) -> Doc:
         reader = AttributeReader(_words_of(doc))
         for row in _facts(doc)["mentions"]:
-            row["attributes"] = reader.of(tuple(row["places"]))
+            row["attributes"] |= reader.of(tuple(row["places"]))
         return doc
 
     return attributes

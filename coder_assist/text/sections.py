@@ -56,10 +56,10 @@ _TITLES: dict[SectionKind, str] = {
     "follow-up|postoperative plan|management|plan of care|orders|plan/recommendations|recommendations/plan|therapy",
     K.DIAGNOSIS_PRE: "preoperative diagnosis|preoperative diagnoses|preop diagnosis|pre-operative diagnosis|"
     "preprocedure diagnosis|pre-procedure diagnosis|preop diagnoses|pre-op diagnosis|pre-op diagnoses|pre operative diagnosis|"
-    "preprocedural diagnosis|pre-operative diagnoses|preoperative diagnosis (es)|preprocedure diagnoses",
+    "preprocedural diagnosis|preoperative dx|preop dx|pre-op dx|pre-operative diagnoses|preoperative diagnosis (es)|preprocedure diagnoses",
     K.DIAGNOSIS_POST: "postoperative diagnosis|postoperative diagnoses|postop diagnosis|post-operative diagnosis|"
     "postprocedure diagnosis|post-procedure diagnosis|postop diagnoses|post-op diagnosis|post-op diagnoses|"
-    "post operative diagnosis|postprocedural diagnosis|post-operative diagnoses|postoperative diagnosis (es)|"
+    "post operative diagnosis|postprocedural diagnosis|postoperative dx|postop dx|post-op dx|post-operative diagnoses|postoperative diagnosis (es)|"
     "postprocedure diagnoses",
     K.DIAGNOSIS_ADMISSION: "admission diagnosis|admission diagnoses|admitting diagnosis|admitting diagnoses|"
     "diagnosis on admission|diagnoses on admission|initial diagnosis",
@@ -68,8 +68,10 @@ _TITLES: dict[SectionKind, str] = {
     K.INDICATION: "indication|indications|indications for procedure|indication for procedure|reason for exam|"
     "indications for operation|indication for operation|indication for surgery|indications for surgery|"
     "indications for the procedure|indication for the procedure|indication for study|reason for study|"
-    "reason for procedure|clinical indication|clinical information|clinical indications|indication for consultation",
-    K.PROCEDURE: "procedure|procedures|procedure performed|procedures performed|operation performed|operations performed|"
+    "reason for procedure|clinical|clinical indication|clinical information|clinical indications|indication for consultation",
+    K.PROCEDURE: "procedure|procedures|procedure performed|principal procedure|principal procedures|primary procedure|secondary procedure|"
+    "secondary procedures|reported procedure|associated procedures|procedures undertaken|procedures planned and performed|"
+    "procedures performed|operation performed|operations performed|"
     "operative procedure|operative procedures|title of operation|operation|name of operation|title of procedure|"
     "name of procedure|procedure done|operation done|surgical procedure|title of procedures|exam performed|study performed|"
     "examination performed|type of procedure|surgery performed|procedures done|procedure(s) performed|surgery|exams|study",
@@ -116,6 +118,7 @@ _WORDS: tuple[tuple[str, SectionKind], ...] = (
     (r"family .*history|history.* family", K.HISTORY_FAMILY),
     (r"surgical .*history|surgical hx", K.HISTORY_SURGICAL),
     (r"social .*history|habits", K.HISTORY_SOCIAL),
+    (r"problems? list", K.HISTORY_PAST),
     (r"(?:past|medical|oncolog\w+|obstetric\w*|cardiac|birth) .*history|medical problems", K.HISTORY_PAST),
     (r"history.* present|present .*history", K.HISTORY_PRESENT),
     (r"allerg", K.ALLERGIES),
@@ -139,11 +142,11 @@ _WORD_RULES = tuple((re.compile(pattern), kind) for pattern, kind in _WORDS)
 # A line's head that may be a heading: short, starts with a capital, ends in a colon or stands alone.
 _AT_LINE_START = re.compile(
     r"^[ \t]*(?:[•*\-–]\s*)?(?:(?:\d{1,2}|[IVX]{1,4})[.)]\s*)?"
-    r"(?P<title>[A-Z][A-Za-z0-9&/,'’()\- ]{0,58}?)[ \t]*(?P<end>:|-\s|,(?=\s*1\.)|(?=\r?\n)|$)",
+    r"(?P<title>[A-Z][A-Za-z0-9&/,'’()\- ]{0,58}?)[ \t]*(?P<end>:|-\s|,(?=\s*1\.|\S)|(?=\r?\n)|$)",
     re.MULTILINE,
 )
 _WITHIN_LINE = re.compile(
-    r"(?<=[.;,)\]!?:])[ \t]*(?P<title>[A-Z][A-Z&/' ()\-]{2,45}[A-Z)])[ \t]*(?P<end>:|,(?=\s*1\.))"
+    r"(?<=[.;,)\]!?:])[ \t]*(?P<title>[A-Z][A-Z&/' ()\-]{2,45}[A-Z)])[ \t]*(?P<end>:|,(?=\s*1\.|\S))"
 )
 
 
@@ -168,6 +171,11 @@ def _is_body_system(title: str) -> bool:
 
 
 SHORT_PROCEDURE = 400
+SHORT_EXAM = 160
+# Headings of the report of a study; the "EXAM:" above them names the study.
+_OF_A_STUDY = frozenset({"findings", "technique", "comparison", "impression", "indication", "indications", "clinical",
+                         "clinical history", "history", "reason for exam", "clinical information", "conclusion"})  # fmt: skip
+_EXAM = frozenset({"exam", "examination", "exams", "study"})
 
 
 def find_sections(text: str) -> list[Section]:
@@ -182,6 +190,8 @@ def find_sections(text: str) -> list[Section]:
             title, end = match["title"].strip(), match["end"]
             capitals = title.isupper()
             alone = not end
+            if end == "," and not (capitals and title.lower() in _KINDS):
+                continue  # "PROCEDURE,Colonoscopy": only a title that we know, in capitals
             if end.strip() == "-" and not capitals:
                 continue
             kind = kind_of(title, capitals)
@@ -219,4 +229,14 @@ def find_sections(text: str) -> list[Section]:
                 kind = K.PROCEDURE_BODY  # "PROCEDURE:" heads the title of one, or the whole report
             around = kind
         sections.append(Section(kind, title, Span(start, end), body))
-    return sections
+    return [_as_study(section, place, sections) for place, section in enumerate(sections)]
+
+
+def _as_study(section: Section, place: int, sections: list[Section]) -> Section:
+    """Return a short "EXAM:" that opens the report of a study as the title of what was done."""
+    if section.title.lower() not in _EXAM or section.span.end - section.body > SHORT_EXAM or place > 1:
+        return section
+    following = {other.title.lower() for other in sections[place + 1 :]}
+    if len(following & _OF_A_STUDY) < 2:
+        return section
+    return Section(K.PROCEDURE, section.title, section.span, section.body)

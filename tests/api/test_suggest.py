@@ -330,6 +330,12 @@ RECORDS: list[dict[str, Any]] = [
         for value in ("2026-05-04", "2026-02-30", "2026-05-04T00:00:00", "20260504", 0, None)
     ),
     *({"id": "n1", "text": "x", "specialty": value} for value in ("cardiology", "", " ", 3, None)),
+    *(
+        {"id": "n1", "notes": value}
+        for value in ([{"id": "a", "text": "x"}], [], None, 3, [3], [{"id": "a"}])
+    ),
+    {"id": "n1", "text": "x", "notes": [{"id": "a", "text": "x"}]},
+    {"id": "n1", "notes": [{"id": "a", "text": "x", "title": "Addendum"}, {"id": "a", "text": "y"}]},
 ]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coder_assist.text.assertion import CUES, Effect, assert_mention, find_cues
+from coder_assist.text.assertion import assert_mention, find_cues
+from coder_assist.text.cues import CUES, Effect
 from coder_assist.text.matcher import NoteWords
 from coder_assist.types import Assertion, Experiencer, Polarity, SectionKind, Span, Temporality
 

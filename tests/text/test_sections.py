@@ -31,6 +31,8 @@ def kinds(text: str) -> list[K]:
         ("FAMILY HISTORY: gout\nSOCIAL HISTORY: smokes", [K.HISTORY_FAMILY, K.HISTORY_SOCIAL]),
         ("DISCHARGE INSTRUCTIONS: rest", [K.INSTRUCTIONS]),
         ("BRIEF SUMMARY OF HOSPITAL COURSE: well", [K.COURSE]),
+        ("PROCEDURE,Colonoscopy.\nFINDINGS,Normal.", [K.PROCEDURE, K.FINDINGS]),
+        ("PREOPERATIVE DX: a\nPRINCIPAL PROCEDURE: b", [K.DIAGNOSIS_PRE, K.PROCEDURE]),
     ],
 )
 def test_headings(text, expected):
@@ -111,3 +113,18 @@ def test_sections_cover_the_text(text):
     for one, other in pairwise(sections):
         assert one.span.end == other.span.start
     assert all(section.span.start <= section.body <= section.span.end for section in sections)
+
+
+def test_the_exam_of_a_study_is_its_title():
+    """ "EXAM:" above findings and impression names the study; in a visit's note it is the examination."""
+    study = "EXAM: MRI of the left knee.\nCLINICAL: Pain.\nFINDINGS: Torn.\nIMPRESSION: Tear."
+    assert kinds(study)[0] is K.PROCEDURE
+    assert (
+        kinds("HPI: pain.\nROS: none.\nEXAM: Tender knee.\nIMPRESSION: Tear.\nPLAN: rest")[2] is K.EXAMINATION
+    )
+
+
+def test_a_comma_heads_only_known_titles_in_capitals():
+    """A sentence with a comma is no heading."""
+    assert kinds("Procedure,colonoscopy and more. MEDICATIONS,which he takes") == [K.OTHER, K.MEDICATIONS]
+    assert kinds("PAIN,worse at night") == [K.OTHER]

@@ -1,0 +1,76 @@
+"""What sets the children of a code book's node apart: sides, trimesters, words, and what they deny."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from coder_assist.codes import CodeBook
+from coder_assist.codes.terms import words
+from coder_assist.suggest.wording import BODY_PARTS, plain_title, sign
+
+SIDES = frozenset({"left", "right", "bilateral"})
+TRIMESTERS = frozenset({"first", "second", "third"})
+_ORDINARY = frozenset("with without other specified not elsewhere classified type initial encounter".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """What sets one child apart from its siblings."""
+
+    code: str
+    sides: frozenset[str]
+    trimester: str
+    words: frozenset[str]
+    denies: frozenset[str]
+    unspecified: bool
+    other: bool
+    without: bool
+    uncomplicated: bool
+
+
+def _sides(own: Collection[str]) -> frozenset[str]:
+    return frozenset({"left", "right"}) if "unilateral" in own else frozenset(own) & SIDES
+
+
+def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
+    """Return what sets each child of a node apart, in book order."""
+    children = book.children(value)
+    titles = {child: plain_title(book.title(child)) for child in children}
+    stems = {child: set(sign(title, words(title), title=True)) for child, title in titles.items()}
+    shared = set.intersection(*stems.values()) if stems else set()
+    # What the parent already says is known; the child adds the rest.
+    above = plain_title(book.title(value))
+    known = shared | (set(sign(above, words(above), title=True)) if len(children) > 1 else set())
+    facets = []
+    # A lone "left" among the children (left ventricular failure) is a word like others, not a side to choose.
+    all_sides = frozenset[str]().union(*(_sides(own - known) for own in stems.values()))
+    sided = {"left", "right"} <= all_sides
+    vague = {child: title.count("unspecified") for child, title in titles.items()}
+    least = min(vague.values(), default=0)
+    for child in children:
+        title = titles[child]
+        own = stems[child] - known
+        parts = stems[child] & BODY_PARTS
+        if own <= _ORDINARY and parts < known & BODY_PARTS and "unspecified" not in title:
+            own |= parts  # "wrist" below "wrist and hand"
+        of_trimester = "trimester" in title
+        extra = _ORDINARY | {"trimester", "unilateral"} | (SIDES if sided else frozenset())
+        facets.append(
+            Facet(
+                child,
+                _sides(own) if sided and not of_trimester else frozenset(),
+                next(iter(own & TRIMESTERS), "") if of_trimester else "",
+                frozenset(
+                    stem
+                    for stem in own - extra - (TRIMESTERS if of_trimester else frozenset())
+                    if stem[0] != "~"
+                ),
+                frozenset(stem[1:] for stem in own if stem[0] == "~") - extra,
+                vague[child] > least or len(children) == 1,
+                title.startswith("other ") or ", other" in title or "other specified" in title,
+                any(stem[0] == "~" for stem in stems[child]),
+                "without complication" in title or "uncomplicated" in title,
+            )
+        )
+    return tuple(facets)

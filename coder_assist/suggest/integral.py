@@ -1,0 +1,46 @@
+"""Procedures that are part of another one of the same operation, and so no suggestion of their own.
+
+The knowledge is data (``integral.tsv``), each row with its authority: the look within the surgical scope,
+the closing of the incision, the imaging that the code includes, the test within the panel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from coder_assist.codes.sources import Integral, data_file, read_integral
+from coder_assist.types import Code, System
+
+
+class IntegralProcedures:
+    """The packaged rows, looked up by pairs of codes."""
+
+    def __init__(self) -> None:
+        self._rows: list[Integral] = list(read_integral(data_file("integral.tsv")))
+        self._authority = lru_cache(maxsize=65536)(self._find)
+
+    def authority(self, component: str, comprehensive: str) -> str | None:
+        """Return on whose authority one procedure is part of another, ``None`` if it is not."""
+        return self._authority(component, comprehensive)
+
+    def _find(self, component: str, comprehensive: str) -> str | None:
+        if component == comprehensive:
+            return None
+        for row in self._rows:
+            if _within(component, row.component) and _within(comprehensive, row.comprehensive):
+                return row.authority
+        return None
+
+    def whole(self, component: Code, others: Iterable[Code]) -> tuple[Code, str] | None:
+        """Return the first of ``others`` that a procedure is part of, with the authority."""
+        if component.system is not System.CPT:
+            return None
+        for other in others:
+            if other.system is System.CPT and (found := self._authority(component.value, other.value)):
+                return other, found
+        return None
+
+
+def _within(code: str, ranges: tuple[tuple[str, str], ...]) -> bool:
+    return any(first <= code <= last for first, last in ranges)
