@@ -4,12 +4,12 @@
 suggestion away.
 """
 
-from coder_assist.suggest.rules import conventions  # registers its rules
+from coder_assist.suggest.rules import conventions, edits, modifiers, procedures  # registers their rules
 from coder_assist.suggest.rules.coding import Coding, Line, lines_of, parse_line
 from coder_assist.suggest.rules.engine import REGISTRY, Rule, RuleBook
 from coder_assist.suggest.rules.facts import CodeFacts, FactBook
 
-FAMILIES = (conventions,)
+FAMILIES = (conventions, edits, modifiers, procedures)
 
 __all__ = [
     "FAMILIES",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from coder_assist.codes import CodeBook, CodeRange, Instruction, InstructionKind, Library
+from coder_assist.suggest.rules.edit_files import NO_EDITS, EditTables
 from coder_assist.types import CodeEntry, System
 
 _SIDES = (
@@ -65,10 +66,14 @@ def ranges_of(instructions: tuple[Instruction, ...]) -> tuple[CodeRange, ...]:
 
 
 class FactBook:
-    """The facts of an edition's codes. Looking one up costs a millisecond once, then nothing."""
+    """The facts of an edition's codes. Looking one up costs a millisecond once, then nothing.
 
-    def __init__(self, library: Library) -> None:
+    ``edits`` are the payer's edits that the deployment loaded (``edit_tables(settings)``), none by default.
+    """
+
+    def __init__(self, library: Library, edits: EditTables = NO_EDITS) -> None:
         self.library = library
+        self.edits = edits
         self.icd: CodeBook = library.icd
         self.books: Mapping[System, CodeBook] = library.books
         self.of = lru_cache(maxsize=32768)(self._of)
