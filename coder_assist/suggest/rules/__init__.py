@@ -4,12 +4,18 @@
 suggestion away.
 """
 
-from coder_assist.suggest.rules import conventions, edits, modifiers, procedures  # registers their rules
+from coder_assist.suggest.rules import (
+    conventions,
+    edits,
+    modifiers,
+    procedures,
+    risk,
+)  # registers their rules
 from coder_assist.suggest.rules.coding import Coding, Line, lines_of, parse_line
 from coder_assist.suggest.rules.engine import REGISTRY, Rule, RuleBook
 from coder_assist.suggest.rules.facts import CodeFacts, FactBook
 
-FAMILIES = (conventions, edits, modifiers, procedures)
+FAMILIES = (conventions, edits, modifiers, procedures, risk)
 
 __all__ = [
     "FAMILIES",

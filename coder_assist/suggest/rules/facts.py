@@ -77,6 +77,13 @@ class FactBook:
         self.icd: CodeBook = library.icd
         self.books: Mapping[System, CodeBook] = library.books
         self.of = lru_cache(maxsize=32768)(self._of)
+        self.named_by = lru_cache(maxsize=32768)(self._named_by)
+
+    def _named_by(self, term_keys: tuple[int, ...], codes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the ICD-10-CM nodes that a mention's words name, by its lexicon keys and its own codes."""
+        terms = (term for key in term_keys for term in self.library.lexicon.terms_of(key))
+        nodes = [term.code.value for term in terms if term.code.system is System.ICD10CM]
+        return tuple(dict.fromkeys([*codes, *nodes]))
 
     def _of(self, value: str) -> CodeFacts:
         entry = self.icd.get(value)

@@ -113,10 +113,12 @@ def _sentences(documents: tuple[Document, ...], evidence: tuple[Evidence, ...]) 
 
 
 def _by_affinity(procedure: Line, diagnosis: Line) -> tuple[int, str]:
-    for affinity in affinities_of(procedure.value):
-        if diagnosis.value.startswith(affinity.diagnoses):
-            return (_OWN if affinity.own else _AREA), affinity.because
-    return _NOTHING
+    """Return the points of what is known of the codes alone; each further own row is one more."""
+    matching = [row for row in affinities_of(procedure.value) if diagnosis.value.startswith(row.diagnoses)]
+    if not matching:
+        return _NOTHING
+    own = sum(row.own for row in matching)
+    return (_OWN + own - 1 if own else _AREA), matching[0].because
 
 
 def support(coding: Coding, procedure: Line) -> dict[Line, tuple[int, str]]:

@@ -163,7 +163,7 @@ def bilateral_reason(value: str) -> str:
 @lru_cache(maxsize=_EVERYTHING)
 def is_major(value: str) -> bool:
     """Say whether an operation is one of those whose global period is known to us to be 90 days."""
-    return any(value in codes for codes, _ in _named("major.tsv", "area"))
+    return not is_addon(value) and any(value in codes for codes, _ in _named("major.tsv", "area"))
 
 
 @lru_cache(maxsize=_EVERYTHING)

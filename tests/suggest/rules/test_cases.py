@@ -35,7 +35,7 @@ CASES: list[dict[str, Any]] = [
 ]
 FIELDS = {
     "rule", "behaviour", "codes", "finds", "setting", "claim", "sex", "age", "note", "date", "evidence",
-    "fix", "specialty", "mue", "ncci",
+    "fix", "specialty", "mue", "ncci", "sections",
 }  # fmt: skip
 
 
@@ -86,7 +86,8 @@ def coding_of(case: dict[str, Any], facts: FactBook, reader: NoteReader) -> Codi
         evidence: tuple[Evidence, ...] = ()
         if phrase:
             start = note.text.index(phrase)
-            evidence = (Evidence("n1", Span(start, start + len(phrase)), phrase, SectionKind.OTHER),)
+            section = SectionKind(case.get("sections", {}).get(line.value, "other"))
+            evidence = (Evidence("n1", Span(start, start + len(phrase)), phrase, section),)
         lines.append(replace(line, sequence=places[line.code.system], evidence=evidence))
     documents = [reader.read(note)] if "note" in case else []
     edits = edits_of(case)
