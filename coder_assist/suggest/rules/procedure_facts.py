@@ -49,6 +49,11 @@ class CodeSet:
                 single.add(first)
         return cls(frozenset(single), tuple(ranges))
 
+    @property
+    def width(self) -> int:
+        """How many codes could be in it, to tell the narrower of two sets."""
+        return len(self.single) + sum(int(last, 36) - int(first, 36) for first, last in self.ranges)
+
     def __contains__(self, value: str) -> bool:
         return value in self.single or any(first <= value <= last for first, last in self.ranges)
 
@@ -186,6 +191,6 @@ def twins_of(hcpcs: str) -> tuple[tuple[CodeSet, str], ...]:
 
 @lru_cache(maxsize=_EVERYTHING)
 def affinities_of(value: str) -> tuple[Affinity, ...]:
-    """Return what supports a procedure, the procedure's own diagnoses first; empty if we know nothing."""
+    """Return what supports a procedure, its own diagnoses and the narrower row first; empty if we know nothing."""
     found = [affinity for affinity in _affinities() if value in affinity.procedures]
-    return tuple(sorted(found, key=lambda affinity: not affinity.own))
+    return tuple(sorted(found, key=lambda affinity: (not affinity.own, affinity.procedures.width)))
