@@ -22,9 +22,8 @@ from coder_assist.suggest.rules.procedure_facts import (
 from coder_assist.types import Claim, Code, Finding, Fix, Setting, Severity, System
 
 _NCCI_MANUAL = "CMS NCCI Policy Manual, chapter I"
-_IMAGING_ON = (
-    "70000"  # studies and tests may be repeated on the days of a stay; operations are compared always
-)
+# Studies and tests are repeated on the days of a stay; operations are compared always.
+_IMAGING_ON = "70000"
 
 _REPEATS = frozenset({"59", "XE", "XS", "XP", "XU", "76", "77", "78", "79", "91"})
 

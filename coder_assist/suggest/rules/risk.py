@@ -88,23 +88,19 @@ class Groupings:
     ccsr: Mapping[str, str]
     chronic: Mapping[str, bool]
 
-    def of(self, value: str) -> Flags:
-        """Return what is known of a diagnosis code."""
+    def of(self, value: str, principal: str = "") -> Flags:
+        """Return what is known of a diagnosis code; a CC or MCC that the principal diagnosis excludes is none."""
         bare = value.replace(".", "")
         hcc = self.hcc.get(bare)
+        level, excluding = self.cc.get(bare, (None, frozenset()))
         return Flags(
             hcc,
             self.hcc_names.get(hcc) if hcc else None,
             hcc in self.hcc_chronic if hcc else None,
-            self.cc[bare][0] if bare in self.cc else None,
+            None if principal.replace(".", "") in excluding else level,
             self.ccsr.get(bare),
             self.chronic.get(bare),
         )
-
-    def excluded(self, value: str, principal: str) -> bool:
-        """Say whether a CC or MCC does not count beside a principal diagnosis."""
-        known = self.cc.get(value.replace(".", ""))
-        return known is not None and principal.replace(".", "") in known[1]
 
 
 @cache
@@ -113,10 +109,10 @@ def groupings() -> Groupings:
     return Groupings(*_hccs(), _complications(), _ccsr(), _chronic())
 
 
-def flags_of(values: Iterable[str]) -> dict[str, Flags]:
-    """Return the flags of diagnosis codes, each once."""
+def flags_of(values: Iterable[str], principal: str = "") -> dict[str, Flags]:
+    """Return the flags of diagnosis codes, each once, beside the principal diagnosis of a stay if there is one."""
     known = groupings()
-    return {value: known.of(value) for value in dict.fromkeys(values)}
+    return {value: known.of(value, principal) for value in dict.fromkeys(values)}
 
 
 def _file(package: str, *path: str) -> Path | None:
