@@ -44,7 +44,7 @@ class UnitsLimit:
     rationale: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PairTable:
     """Procedure-to-procedure edits in sorted arrays: some two million rows fit into 40 MB.
 
@@ -83,9 +83,10 @@ class PairTable:
         date is the last day that it binds. Indicator 9 marks one that never did.
         """
         key = np.uint64(_key(first, second))
-        start, end = (int(np.searchsorted(self.keys, key, side)) for side in ("left", "right"))
         number = int(f"{day:%Y%m%d}") if day else None
-        for row in range(start, end):
+        for row in range(int(np.searchsorted(self.keys, key)), len(self.keys)):
+            if self.keys[row] != key:
+                break
             last = int(self.deleted[row])
             if number is None:
                 binds = last == 0

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import date
+from functools import lru_cache
 from itertools import permutations
 
 from coder_assist.suggest.rules.coding import Coding, Line
-from coder_assist.suggest.rules.edit_files import Adjudication
+from coder_assist.suggest.rules.edit_files import Adjudication, PairTable
 from coder_assist.suggest.rules.engine import found, rule
 from coder_assist.suggest.rules.modifiers import NCCI_MODIFIERS, distinct, side_of
 from coder_assist.types import Code, Finding, Fix, Severity
@@ -70,11 +72,19 @@ def _edited(coding: Coding, indicator: int) -> Iterator[tuple[Line, Line]]:
     table = coding.edits.pairs
     if table is None:
         return
-    for one, other in permutations(coding.procedures, 2):
-        if one.value != other.value:
-            day = coding.encounter.service_date
-            if table.indicator(one.value, other.value, day) == indicator:
+    values = frozenset(line.value for line in coding.procedures)
+    between = _between(table, values, coding.encounter.service_date)
+    if indicator in between.values():
+        for one, other in permutations(coding.procedures, 2):
+            if between.get((one.value, other.value)) == indicator:
                 yield one, other
+
+
+@lru_cache(maxsize=256)
+def _between(table: PairTable, values: frozenset[str], day: date | None) -> dict[tuple[str, str], int]:
+    """Return the edits in force among some codes; both rules of a note, and its next decision, ask the same."""
+    asked = ((one, other, table.indicator(one, other, day)) for one, other in permutations(sorted(values), 2))
+    return {(one, other): told for one, other, told in asked if told is not None}
 
 
 @rule(
