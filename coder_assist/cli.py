@@ -390,6 +390,7 @@ def rules_check(
     """Say what the coding rules find in a set of codes; exit code 1 where one is an error."""
     from coder_assist.codes import Shelf
     from coder_assist.suggest.rules import Coding, FactBook, RuleBook, sequenced
+    from coder_assist.suggest.rules.edit_files import edit_tables
     from coder_assist.text import NoteReader
 
     with _plain_errors():
@@ -401,7 +402,7 @@ def rules_check(
             notes = (Note(note.stem, _read_text(note)),)
             documents = [NoteReader(library.lexicon.store).read(notes[0])]
         encounter = Encounter("check", notes, setting, claim, sex=sex, age=age)
-        coding = Coding.of(encounter, sequenced(codes), FactBook(library), documents)
+        coding = Coding.of(encounter, sequenced(codes), FactBook(library, edit_tables(settings)), documents)
         findings = RuleBook.without(settings.disabled_rules).judge(coding)
     for finding in findings:
         out.print(

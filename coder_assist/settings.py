@@ -46,6 +46,13 @@ class Settings(BaseSettings):
     disabled_rules: tuple[str, ...] = Field(
         default=(), description="Coding rules that stay silent, by id; a JSON list in the environment."
     )
+    mue_file: Path | None = Field(
+        default=None, description="CMS's MUE table (units of a code a day), .csv or .txt; see docs/edits.md."
+    )
+    ncci_file: Path | None = Field(
+        default=None,
+        description="CMS's NCCI procedure-to-procedure edits: a .txt or .csv file, or a directory with all parts.",
+    )
     pack: Path | None = Field(default=None, description="Model pack to use instead of the default one.")
     host: str = Field(default="127.0.0.1", description="Address the service listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the service listens on.")

@@ -18,6 +18,7 @@ from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
 from coder_assist.suggest.proposals import Proposer
 from coder_assist.suggest.rules import Coding, FactBook, Line, RuleBook, lines_of
+from coder_assist.suggest.rules.edit_files import NO_EDITS, EditTables, edit_tables
 from coder_assist.suggest.scoring import describe
 from coder_assist.suggest.sequencing import in_sequence
 from coder_assist.text import NoteReader
@@ -67,13 +68,19 @@ class Coder:
     """
 
     def __init__(
-        self, shelf: Shelf, pack: Pack, longest: int = 200_000, rules: RuleBook | None = None
+        self,
+        shelf: Shelf,
+        pack: Pack,
+        longest: int = 200_000,
+        rules: RuleBook | None = None,
+        edits: EditTables = NO_EDITS,
     ) -> None:
         self._shelf = shelf
         self._pack = pack
         self._longest = longest
         self._rules = rules or RuleBook.without()
         self._stages: dict[str, tuple[Library, NoteReader, Proposer]] = {}
+        self._edits = edits
         self._facts: dict[str, FactBook] = {}
         self._category_priors = pack.category_priors
         self._integral = IntegralProcedures()
@@ -95,7 +102,7 @@ class Coder:
         Raises ``CodeBookError``, ``LexiconError``, or ``SettingsError`` for a disabled rule that does not exist.
         """
         rules = RuleBook.without(settings.disabled_rules)
-        return cls(Shelf.of(settings), pack, settings.max_note_characters, rules)
+        return cls(Shelf.of(settings), pack, settings.max_note_characters, rules, edit_tables(settings))
 
     def settle(self) -> None:
         """Exempt everything loaded so far from garbage collection, for processes that only code notes.
@@ -253,7 +260,7 @@ class Coder:
         ``documents`` are the notes as read; without them they are read here. Raises ``NoteError``.
         """
         library = self._stage(encounter)[0]
-        facts = self._facts.setdefault(library.edition.name, FactBook(library))
+        facts = self._facts.setdefault(library.edition.name, FactBook(library, self._edits))
         read = self.read_all(encounter) if documents is None else documents
         return self._rules.judge(Coding.of(encounter, lines, facts, read))
 

@@ -7,6 +7,7 @@ suggestion away.
 from coder_assist.suggest.rules import (  # each registers its rules
     conventions,
     demographics,
+    edits,
     guidelines_first,
     guidelines_general,
     guidelines_infections,
@@ -17,7 +18,10 @@ from coder_assist.suggest.rules import (  # each registers its rules
     guidelines_organs,
     guidelines_pairs,
     laterality,
+    modifiers,
+    procedures,
     queries,
+    risk,
 )
 from coder_assist.suggest.rules.coding import Coding, Line, lines_of, parse_line, sequenced
 from coder_assist.suggest.rules.engine import REGISTRY, Rule, RuleBook
@@ -26,6 +30,7 @@ from coder_assist.suggest.rules.facts import CodeFacts, FactBook
 FAMILIES = (
     conventions,
     demographics,
+    edits,
     guidelines_first,
     guidelines_general,
     guidelines_infections,
@@ -36,7 +41,10 @@ FAMILIES = (
     guidelines_organs,
     guidelines_pairs,
     laterality,
+    modifiers,
+    procedures,
     queries,
+    risk,
 )
 
 __all__ = [

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from coder_assist.errors import InputError
+from coder_assist.suggest.rules.edit_files import EditTables
 from coder_assist.suggest.rules.facts import CodeFacts, FactBook
 from coder_assist.types import (
     Claim,
@@ -126,6 +127,11 @@ class Coding:
         if self.encounter.claim is not None:
             return self.encounter.claim
         return Claim.FACILITY if self.facility_inpatient else Claim.PROFESSIONAL
+
+    @property
+    def edits(self) -> EditTables:
+        """The payer edits that the deployment loaded."""
+        return self.facts.edits
 
     def starting(self, *beginnings: str) -> tuple[Line, ...]:
         """Return the diagnosis lines whose code begins with one of the given texts ("E11.2")."""

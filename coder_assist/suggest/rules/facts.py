@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from coder_assist.codes import CodeBook, CodeRange, Instruction, InstructionKind, Library
+from coder_assist.suggest.rules.edit_files import NO_EDITS, EditTables
 from coder_assist.types import CodeEntry, System
 
 _SIDES = (
@@ -68,15 +69,26 @@ def ranges_of(instructions: tuple[Instruction, ...]) -> tuple[CodeRange, ...]:
 
 
 class FactBook:
-    """The facts of an edition's codes. Looking one up costs a millisecond once, then nothing."""
+    """The facts of an edition's codes. Looking one up costs a millisecond once, then nothing.
 
-    def __init__(self, library: Library) -> None:
+    ``edits`` are the payer's edits that the deployment loaded (``edit_tables(settings)``), none by default.
+    """
+
+    def __init__(self, library: Library, edits: EditTables = NO_EDITS) -> None:
         self.library = library
+        self.edits = edits
         self.icd: CodeBook = library.icd
         self.books: Mapping[System, CodeBook] = library.books
         self.of = lru_cache(maxsize=32768)(self._of)
         self.kept_apart = lru_cache(maxsize=65536)(self._kept_apart)
         self.sides = lru_cache(maxsize=32768)(self._sides)
+        self.named_by = lru_cache(maxsize=32768)(self._named_by)
+
+    def _named_by(self, term_keys: tuple[int, ...], codes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the ICD-10-CM nodes that a mention's words name, by its lexicon keys and its own codes."""
+        terms = (term for key in term_keys for term in self.library.lexicon.terms_of(key))
+        nodes = [term.code.value for term in terms if term.code.system is System.ICD10CM]
+        return tuple(dict.fromkeys([*codes, *nodes]))
 
     def _of(self, value: str) -> CodeFacts:
         entry = self.icd.get(value)

@@ -1,0 +1,26 @@
+"""Payer edits that a deployment names reach the rules through the coder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coder_assist.settings import Settings
+from coder_assist.suggest import Coder
+from coder_assist.suggest.rules import sequenced
+from coder_assist.types import Encounter, Note
+
+
+def test_units_above_the_mue_are_found(tmp_path: Path, cache_dir: Path) -> None:
+    """With an MUE file in the settings, units above its value are found; without one, nothing is said."""
+    table = tmp_path / "mue.csv"
+    table.write_text(
+        '"HCPCS/CPT Code","Practitioner Services MUE Values","MUE Adjudication Indicator","MUE Rationale"\n'
+        '"93000","1","3 Date of Service Edit: Clinical","Clinical: Data"\n',
+        "utf-8",
+    )
+    encounter = Encounter.of(Note("n1", "Palpitations. ECG done."))
+    lines = sequenced(["R00.2", "93000*3"])
+    plain = Coder.load(settings=Settings(cache_dir=cache_dir))
+    edited = Coder.load(settings=Settings(cache_dir=cache_dir, mue_file=table))
+    said = {finding.rule for finding in edited.judge(encounter, lines)}
+    assert said - {finding.rule for finding in plain.judge(encounter, lines)} == {"units-above-limit"}
