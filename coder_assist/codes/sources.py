@@ -2,8 +2,8 @@
 
 ``synonyms.tsv``: term, system, code, kind. ``abbreviations.tsv``: abbreviation, expansion, system,
 code, sense, case, cues. ``drugs.tsv``: drug, generic, conditions, status_code. ``cpt.tsv``:
-code, label, terms, requires, excludes, family, addon, laterality. ``combinations.tsv``: conditions, code,
-replaces, authority. ``histories.tsv``: condition, code, authority. Tab separated, one header line.
+code, label, terms, requires, excludes, family, addon, laterality. ``hcpcs.tsv``: the same and use.
+``combinations.tsv``: conditions, code, replaces, authority. ``histories.tsv``: condition, code, authority. Tab separated, one header line.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from coder_assist.types import System
 
 SYNONYM_KINDS = ("lay", "clinical", "eponym", "shorthand", "spelling", "finding", "status", "combination")
 SENSES = ("only", "default", "cued", "never")
+USES = ("service", "supply", "look-up")
+_PROCEDURE = ("code", "label", "terms", "requires", "excludes", "family", "addon", "laterality")
 _COLUMNS = {
     "synonyms.tsv": ("term", "system", "code", "kind"),
     "abbreviations.tsv": ("abbreviation", "expansion", "system", "code", "sense", "case", "cues"),
     "drugs.tsv": ("drug", "generic", "conditions", "status_code"),
-    "cpt.tsv": ("code", "label", "terms", "requires", "excludes", "family", "addon", "laterality"),
+    "cpt.tsv": _PROCEDURE,
+    "hcpcs.tsv": (*_PROCEDURE, "use"),
     "combinations.tsv": ("conditions", "code", "replaces", "authority"),
     "histories.tsv": ("condition", "code", "authority"),
 }
@@ -67,12 +70,15 @@ class Drug:
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """A CPT code with our own label and the words of operative notes for it.
+    """A CPT or HCPCS code with our own label and the words of notes for it.
 
     ``requires`` is a conjunction of groups, one cue of each must stand in the note; ``excludes``
     are cues that contradict. Of a ``family`` normally one code is reported for one operation.
+    ``use``: a ``service`` is suggested; a ``supply`` only where its sentence says that it was given,
+    and never preselected; a ``look-up`` is not matched with notes, only found by searching.
     """
 
+    system: System
     code: str
     label: str
     terms: tuple[str, ...]
@@ -81,6 +87,7 @@ class Procedure:
     family: str
     addon: bool
     laterality: bool
+    use: str = "service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +196,18 @@ def read_drugs(path: Path) -> Iterator[Drug]:
 
 
 def read_procedures(path: Path) -> Iterator[Procedure]:
-    """Read ``cpt.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    """Read ``cpt.tsv`` or ``hcpcs.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    system = System.HCPCS if path.name == "hcpcs.tsv" else System.CPT
     for number, row in _rows(path):
         if len(row["code"]) != 5 or not row["terms"]:
             raise LexiconError(
                 path.name, number, f"expected a five-character code and terms; got {row['code']!r}"
             )
+        use = row.get("use", "service")
+        if use not in USES:
+            raise LexiconError(path.name, number, f"use must be one of {', '.join(USES)}; got {use!r}")
         yield Procedure(
+            system,
             row["code"],
             row["label"],
             _split(row["terms"], ";"),
@@ -204,6 +216,7 @@ def read_procedures(path: Path) -> Iterator[Procedure]:
             row["family"],
             row["addon"] == "yes",
             row["laterality"] == "yes",
+            use,
         )
 
 

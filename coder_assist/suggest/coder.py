@@ -167,7 +167,9 @@ class Coder:
         chosen = {
             proposal.code
             for proposal, probability, _ in ranked
-            if probability >= threshold(proposal.code.system) and not _only_uncertain(proposal, encounter)
+            if probability >= threshold(proposal.code.system)
+            and not proposal.never_preselected
+            and not _only_uncertain(proposal, encounter)
         }
         chosen -= _redundant(
             chosen, {proposal.code: (proposal, probability) for proposal, probability, _ in ranked}
@@ -260,6 +262,8 @@ def _why(proposal: Proposal, encounter: Encounter) -> tuple[str, ...]:
     reasons = [f"{best.source}: {best.term}"]
     if proposal.assumed:
         reasons.append("assumed: " + ", ".join(dict.fromkeys(proposal.assumed)))
+    if proposal.never_preselected:
+        reasons.append(f"not preselected: {proposal.never_preselected}")
     if _only_uncertain(proposal, encounter):
         where = "outpatient" if encounter.setting is Setting.OUTPATIENT else "professional claim"
         reasons.append(f"not preselected: {where}, uncertain diagnosis (guideline IV.H)")

@@ -252,6 +252,7 @@ def test_row_of_a_procedure(tmp_path: Path) -> None:
     path.write_text(f"{HEADERS['cpt.tsv']}\n{row}\n")
     assert list(read_procedures(path)) == [
         Procedure(
+            System.CPT,
             "99999",
             "Label",
             ("one term", "another"),
