@@ -3,7 +3,7 @@
 ``synonyms.tsv``: term, system, code, kind. ``abbreviations.tsv``: abbreviation, expansion, system,
 code, sense, case, cues. ``drugs.tsv``: drug, generic, conditions, status_code. ``cpt.tsv``:
 code, label, terms, requires, excludes, family, addon, laterality. ``hcpcs.tsv``: the same and use.
-``combinations.tsv``: conditions, code, replaces, authority. ``histories.tsv``: condition, code, authority. Tab separated, one header line.
+``combinations.tsv``: conditions, code, replaces, authority. ``histories.tsv``: condition, code, authority. ``pcs_*.tsv``: see ``pcs``. Tab separated, one header line.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ _COLUMNS = {
     "hcpcs.tsv": (*_PROCEDURE, "use"),
     "combinations.tsv": ("conditions", "code", "replaces", "authority"),
     "histories.tsv": ("condition", "code", "authority"),
+    "pcs_procedures.tsv": ("pattern", "kind", "terms"),
+    "pcs_parts.tsv": ("system", "part", "right", "left", "both", "terms"),
+    "pcs_values.tsv": ("scope", "character", "value", "cues"),
 }
 
 
@@ -118,7 +121,8 @@ def data_file(name: str) -> Path:
     return Path(str(importlib.resources.files("coder_assist.codes") / "data" / name))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a data file with their lines, by column. Raises ``LexiconError`` for another form."""
     columns = _COLUMNS[path.name]
     try:
         lines = path.read_bytes().decode("utf-8-sig").splitlines()  # with a spreadsheet's byte order mark
@@ -138,13 +142,14 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         yield number, dict(zip(columns, cells, strict=True))
 
 
-def _split(cell: str, separator: str) -> tuple[str, ...]:
+def split_cell(cell: str, separator: str) -> tuple[str, ...]:
+    """Return the parts of a cell without outer blanks, empty ones left out."""
     return tuple(part for raw in cell.split(separator) if (part := raw.strip()))
 
 
 def read_synonyms(path: Path) -> Iterator[Synonym]:
     """Read ``synonyms.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if row["kind"] not in SYNONYM_KINDS:
             raise LexiconError(
                 path.name, number, f"kind must be one of {', '.join(SYNONYM_KINDS)}; got {row['kind']!r}"
@@ -162,7 +167,7 @@ def read_synonyms(path: Path) -> Iterator[Synonym]:
 
 def read_abbreviations(path: Path) -> Iterator[Sense]:
     """Read ``abbreviations.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if row["sense"] not in SENSES:
             raise LexiconError(
                 path.name, number, f"sense must be one of {', '.join(SENSES)}; got {row['sense']!r}"
@@ -178,27 +183,27 @@ def read_abbreviations(path: Path) -> Iterator[Sense]:
         yield Sense(
             row["abbreviation"],
             row["expansion"],
-            _split(row["code"], " "),
+            split_cell(row["code"], " "),
             row["sense"],
             row["case"] == "any",
-            _split(row["cues"], ","),
+            split_cell(row["cues"], ","),
         )
 
 
 def read_drugs(path: Path) -> Iterator[Drug]:
     """Read ``drugs.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if not row["drug"] or row["drug"] != row["drug"].lower().strip():
             raise LexiconError(
                 path.name, number, f"drug must be lower case without outer blanks; got {row['drug']!r}"
             )
-        yield Drug(row["drug"], row["generic"], _split(row["conditions"], " "), row["status_code"])
+        yield Drug(row["drug"], row["generic"], split_cell(row["conditions"], " "), row["status_code"])
 
 
 def read_procedures(path: Path) -> Iterator[Procedure]:
     """Read ``cpt.tsv`` or ``hcpcs.tsv``. Raises ``LexiconError`` with the line for a bad row."""
     system = System.HCPCS if path.name == "hcpcs.tsv" else System.CPT
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if len(row["code"]) != 5 or not row["terms"]:
             raise LexiconError(
                 path.name, number, f"expected a five-character code and terms; got {row['code']!r}"
@@ -210,9 +215,9 @@ def read_procedures(path: Path) -> Iterator[Procedure]:
             system,
             row["code"],
             row["label"],
-            _split(row["terms"], ";"),
-            tuple(_split(group, ",") for group in _split(row["requires"], "&")),
-            _split(row["excludes"], ","),
+            split_cell(row["terms"], ";"),
+            tuple(split_cell(group, ",") for group in split_cell(row["requires"], "&")),
+            split_cell(row["excludes"], ","),
             row["family"],
             row["addon"] == "yes",
             row["laterality"] == "yes",
@@ -222,18 +227,18 @@ def read_procedures(path: Path) -> Iterator[Procedure]:
 
 def read_combinations(path: Path) -> Iterator[Combination]:
     """Read ``combinations.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
-        groups = tuple(_split(group, "|") for group in _split(row["conditions"], "+"))
+    for number, row in read_rows(path):
+        groups = tuple(split_cell(group, "|") for group in split_cell(row["conditions"], "+"))
         if len(groups) < 2 or not row["code"] or not row["authority"]:
             raise LexiconError(
                 path.name, number, "expected two or more conditions joined by +, a code and an authority"
             )
-        yield Combination(groups, row["code"], _split(row["replaces"], " "), row["authority"])
+        yield Combination(groups, row["code"], split_cell(row["replaces"], " "), row["authority"])
 
 
 def read_histories(path: Path) -> Iterator[History]:
     """Read ``histories.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if not all(row.values()):
             raise LexiconError(path.name, number, "expected a condition, a code and an authority")
         yield History(row["condition"], row["code"], row["authority"])

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from coder_assist.codes import Library, Shelf
+from coder_assist.codes import Library, ListedBook, Shelf
 from coder_assist.settings import Settings
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
+from coder_assist.suggest.inpatient import NO_BOOK, InpatientProposer, Scored, asks_for_pcs
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
 from coder_assist.suggest.proposals import Proposer
@@ -59,6 +60,7 @@ class Coder:
         self._pack = pack
         self._longest = longest
         self._stages: dict[str, tuple[Library, NoteReader, Proposer]] = {}
+        self._inpatient: dict[str, InpatientProposer] = {}
         self._category_priors = pack.category_priors
         self._software = software_version()
 
@@ -143,11 +145,23 @@ class Coder:
         Raises ``NoteError`` for a note that is empty or too long.
         """
         encounter = Encounter.of(work) if isinstance(work, Note) else work
-        proposals, context = self.propose(encounter, self.read_all(encounter), self._pack.memory)
+        documents = self.read_all(encounter)
+        proposals, context = self.propose(encounter, documents, self._pack.memory)
         supported = [proposal for proposal in proposals if any(map(affirmed, proposal.candidates))]
         rows = features_of(supported, context)
         scored = list(zip(supported, self._pack.scorer.probabilities(rows), map(describe, rows), strict=True))
+        known = {proposal.code for proposal in supported}
+        scored += [item for item in self._of_the_stay(encounter, documents) if item[0].code not in known]
         return self.assemble(encounter, proposals, scored, self._pack.scorer.threshold)
+
+    def _of_the_stay(self, encounter: Encounter, documents: list[Document]) -> list[Scored]:
+        """Return the scored ICD-10-PCS codes of an inpatient stay; none where the claim or the books have none."""
+        book = self._stage(encounter)[0].books.get(System.ICD10PCS)
+        if not asks_for_pcs(encounter) or not isinstance(book, ListedBook):
+            return []
+        if book.edition not in self._inpatient:
+            self._inpatient[book.edition] = InpatientProposer(book)
+        return self._inpatient[book.edition].propose(documents)
 
     def assemble(
         self,
@@ -184,7 +198,7 @@ class Coder:
                 sequence=sequence.get(proposal.code),
                 evidence=_evidence(proposal, texts, affirmed_only=True),
                 reasons=(*_why(proposal, encounter), *reasons),
-                alternatives=tuple(Code(System.ICD10CM, value) for value in proposal.alternatives),
+                alternatives=tuple(Code(proposal.code.system, value) for value in proposal.alternatives),
             )
             for proposal, probability, reasons in ranked
         )
@@ -209,13 +223,17 @@ class Coder:
             lexicon=library.lexicon.version,
             rules="none",
             software=self._software,
-            notices=(notice,) if notice else (),
+            notices=tuple(filter(None, (notice, _missing_book(encounter, library)))),
         )
 
     def pipe(self, works: Iterable[Note | Encounter]) -> Iterator[Run]:
         """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read."""
         for work in works:
             yield self.suggest(work)
+
+
+def _missing_book(encounter: Encounter, library: Library) -> str | None:
+    return NO_BOOK if asks_for_pcs(encounter) and System.ICD10PCS not in library.books else None
 
 
 def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
