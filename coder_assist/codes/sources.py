@@ -28,6 +28,7 @@ _COLUMNS = {
     "hcpcs.tsv": (*_PROCEDURE, "use"),
     "combinations.tsv": ("conditions", "code", "replaces", "authority"),
     "histories.tsv": ("condition", "code", "authority"),
+    "explained.tsv": ("check", "what", "why"),
     "pcs_procedures.tsv": ("pattern", "kind", "terms"),
     "pcs_parts.tsv": ("system", "part", "right", "left", "both", "terms"),
     "pcs_values.tsv": ("scope", "character", "value", "cues"),
@@ -98,7 +99,8 @@ class Combination:
     """One code for conditions that stand together.
 
     ``conditions`` are groups of code prefixes; one of each group must hold. ``replaces`` are the codes
-    that the combination makes redundant. ``authority`` is the guideline section or note that says so.
+    that the combination makes redundant. ``code`` is ``=`` where the last condition's own code stays and
+    only the others go. ``authority`` is the guideline section or note that says so.
     """
 
     conditions: tuple[tuple[str, ...], ...]
