@@ -12,6 +12,8 @@ from coder_assist.codes.sources import Combination, History, data_file, read_com
 from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.types import Candidate, Code, System, Temporality
 
+# A combination that adds no code of its own: the code of its last group stays, the others go.
+KEEPS_LAST = "="
 MakeProposal = Callable[[Code], Proposal | None]
 # Walks a node that is no billable code to one, by what stands around the mention of a candidate.
 Walk = Callable[[str, Candidate], str]
@@ -82,18 +84,15 @@ class Combiner:
             if not part:
                 return False
             parts.append(part)
+        if combination.code == KEEPS_LAST:
+            _displace(proposals, combination.replaces, parts[-1][0].code.value)
+            return False
         candidates = [c for part in parts for proposal in part for c in proposal.candidates if affirmed(c)]
         # The last group carries what the combined code must know: the site of a fracture, the eye.
         last = next(c for c in parts[-1][0].candidates if affirmed(c))
         value = walk(combination.code, last)
         self._extend(proposals, value, candidates, "combination")
-        for code, replaced in proposals.items():
-            if (
-                code.system is System.ICD10CM
-                and code.value != value
-                and code.value.startswith(combination.replaces)
-            ):
-                replaced.displaced_by = value
+        _displace(proposals, combination.replaces, value)
         return True
 
     def _extend(
@@ -111,6 +110,13 @@ class Combiner:
             if (c.note_id, c.mention.spans) not in known
         ]
         proposal.rank_in_term = 0
+
+
+def _displace(proposals: Mapping[Code, Proposal], replaces: tuple[str, ...], value: str) -> None:
+    """Mark the ICD-10-CM proposals below ``replaces`` as made redundant by a code."""
+    for code, replaced in proposals.items():
+        if code.system is System.ICD10CM and code.value != value and code.value.startswith(replaces):
+            replaced.displaced_by = value
 
 
 def _held(proposals: Mapping[Code, Proposal]) -> dict[str, Proposal]:
