@@ -60,7 +60,7 @@ def counts() -> list[FileCount]:
         _count("drugs.tsv", read_drugs, lambda row: row.name),
         _count("cpt.tsv", read_procedures, lambda row: row.code),
         _count("hcpcs.tsv", read_procedures, lambda row: row.code),
-        _count("combinations.tsv", read_combinations, lambda row: (row.conditions, row.code)),
+        _count("combinations.tsv", read_combinations, lambda row: (row.context, row.conditions, row.code)),
         _count("histories.tsv", read_histories, lambda row: row.condition),
         _count("pcs_procedures.tsv", read_operations, lambda row: row.values),
         _count("pcs_parts.tsv", read_parts, lambda row: (row.system, row.values)),
@@ -154,7 +154,7 @@ def _procedures() -> Iterator[_Finding]:
 def _combined() -> Iterator[_Finding]:
     rows = list(read_combinations(data_file("combinations.tsv")))
     for conditions, codes in _grouped(
-        (r.conditions, " + ".join(map("|".join, r.conditions)), r.code) for r in rows
+        ((r.context, r.conditions), " + ".join(map("|".join, r.conditions)), r.code) for r in rows
     ):
         yield "combination", conditions, codes
     for row in rows:

@@ -100,13 +100,15 @@ class Combination:
 
     ``conditions`` are groups of code prefixes; one of each group must hold. ``replaces`` are the codes
     that the combination makes redundant. ``code`` is ``=`` where the last condition's own code stays and
-    only the others go. ``authority`` is the guideline section or note that says so.
+    only the others go. ``context`` (a group behind ``@``) must hold too, and is no evidence for the code: the
+    pregnancy of a patient with asthma. ``authority`` is the guideline section or note that says so.
     """
 
     conditions: tuple[tuple[str, ...], ...]
     code: str
     replaces: tuple[str, ...]
     authority: str
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +232,14 @@ def read_procedures(path: Path) -> Iterator[Procedure]:
 def read_combinations(path: Path) -> Iterator[Combination]:
     """Read ``combinations.tsv``. Raises ``LexiconError`` with the line for a bad row."""
     for number, row in read_rows(path):
-        groups = tuple(split_cell(group, "|") for group in split_cell(row["conditions"], "+"))
+        groups = [split_cell(group, "|") for group in split_cell(row["conditions"].removeprefix("@"), "+")]
         if len(groups) < 2 or not row["code"] or not row["authority"]:
             raise LexiconError(
                 path.name, number, "expected two or more conditions joined by +, a code and an authority"
             )
-        yield Combination(groups, row["code"], split_cell(row["replaces"], " "), row["authority"])
+        context = groups.pop(0) if row["conditions"].startswith("@") else ()
+        replaces = split_cell(row["replaces"], " ")
+        yield Combination(tuple(groups), row["code"], replaces, row["authority"], context)
 
 
 def read_histories(path: Path) -> Iterator[History]:

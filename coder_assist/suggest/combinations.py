@@ -6,6 +6,7 @@ adds the proposals that follow from it and marks those that a combination makes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from coder_assist.codes.sources import Combination, History, data_file, read_combinations, read_histories
@@ -14,6 +15,7 @@ from coder_assist.types import Candidate, Code, System, Temporality
 
 # A combination that adds no code of its own: the code of its last group stays, the others go.
 KEEPS_LAST = "="
+_PREGNANCY = re.compile(r"pregnan|\biup\b", re.IGNORECASE)
 MakeProposal = Callable[[Code], Proposal | None]
 # Walks a node that is no billable code to one, by what stands around the mention of a candidate.
 Walk = Callable[[str, Candidate], str]
@@ -74,6 +76,8 @@ class Combiner:
         walk: Walk,
     ) -> bool:
         """Add what a combination gives; say whether its conditions are all among the codes ``held``."""
+        if combination.context and not _in_context(combination.context, held):
+            return False
         parts: list[list[Proposal]] = []
         for prefixes in combination.conditions:
             part = [
@@ -110,6 +114,18 @@ class Combiner:
             if (c.note_id, c.mention.spans) not in known
         ]
         proposal.rank_in_term = 0
+
+
+def _in_context(context: tuple[str, ...], held: Mapping[str, Proposal]) -> bool:
+    """Say whether a code of a context holds; weeks alone may be those of the patient's own birth."""
+    return any(
+        value.startswith(context)
+        and (
+            not value.startswith("Z3A")
+            or any(affirmed(c) and _PREGNANCY.search(c.mention.text) for c in proposal.candidates)
+        )
+        for value, proposal in held.items()
+    )
 
 
 def _displace(proposals: Mapping[Code, Proposal], replaces: tuple[str, ...], value: str) -> None:
