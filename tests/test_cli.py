@@ -367,3 +367,10 @@ def test_corpus_wants_a_directory(tmp_path: Path) -> None:
 def test_own_corpus_counts() -> None:
     """The counts command prints the summary of the project's own notes."""
     assert run("corpus", "counts", CORPORA).stdout == summary(compile_notes(CORPORA))
+
+
+def test_codes_lexicon_counts_and_finds_nothing_unexplained() -> None:
+    """``codes lexicon`` prints every file's rows and ends well while no conflict is unexplained."""
+    result = CliRunner().invoke(cli.app, ["codes", "lexicon"])
+    assert result.exit_code == 0, result.output
+    assert "hcpcs.tsv" in result.output and "0 unexplained" in result.output

@@ -50,6 +50,8 @@ LONGEST_TITLE = 255
 SOURCES = ("title", "inclusion", "synonym", "index", "catalogue")
 TERM = np.dtype([("key", "<u8"), ("code", "<u4"), ("source", "u1"), ("length", "u1"), ("text", "<u4")])
 
+# Modules that no store depends on.
+_READERS = ("__init__.py", "book.py", "lexicon.py", "pcs.py", "consistency.py")
 _CATALOGUES = ("cpt.tsv", "hcpcs.tsv")
 _LEXICON_FILES = ("synonyms.tsv", "abbreviations.tsv", "drugs.tsv", *_CATALOGUES)
 
@@ -75,7 +77,7 @@ def _code_digest() -> bytes:
     """Digest the modules that decide what is written into a store; those that only read it are left out."""
     digest = sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.name not in ("__init__.py", "book.py", "lexicon.py"):
+        if path.name not in _READERS:
             digest.update(path.name.encode() + path.read_bytes())
     return digest.digest()
 

@@ -104,6 +104,16 @@ class _Found:
     rows: tuple[Operation, ...] | tuple[Part, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Mentioned:
+    """A mention of an operation: its rows, its candidate, what stands around it (its sentence first), its place."""
+
+    named: _Found
+    candidate: Candidate
+    texts: tuple[str, ...]
+    position: float
+
+
 @dataclass(slots=True)
 class _Gathered:
     """What speaks for one code."""
@@ -169,18 +179,10 @@ class InpatientProposer:
                     continue
                 side = _side_near(note, operation, first, last) or titled_side
                 texts = _around(plains[number], kinds[number], plain(mention.text) in title, title, report)
+                mentioned = _Mentioned(operation, taken, texts, span.start / length)
                 for several in self._parts_of(note, operation, parts):
                     for one in self._sides(operation, several, side):
-                        self._gather(
-                            found,
-                            operation,
-                            several,
-                            one,
-                            texts,
-                            taken,
-                            plains[number],
-                            span.start / length,
-                        )
+                        self._gather(found, mentioned, several, one)
 
     def _find(self, note: NoteWords, first: int, last: int) -> tuple[list[_Found], list[_Found]]:
         """Return the operations and the parts of the body that a sentence names, longer terms before shorter."""
@@ -236,21 +238,14 @@ class InpatientProposer:
         return ("both",) if told else ("right", "left")
 
     def _gather(
-        self,
-        found: dict[str, _Gathered],
-        named: _Found,
-        parts: Sequence[Part],
-        side: str,
-        texts: Sequence[str],
-        candidate: Candidate,
-        sentence: str,
-        position: float,
+        self, found: dict[str, _Gathered], mentioned: _Mentioned, parts: Sequence[Part], side: str
     ) -> None:
         """Add what the first row of an operation that the book and the parts allow comes to."""
-        for row in named.rows:
+        candidate = mentioned.candidate
+        for row in mentioned.named.rows:
             if not isinstance(row, Operation):
                 continue
-            resolution = self._vocabulary.resolve(row, parts, side, texts, self._like)
+            resolution = self._vocabulary.resolve(row, parts, side, mentioned.texts, self._like)
             if resolution is None:
                 continue
             code = Code(System.ICD10PCS, resolution.code)
@@ -267,10 +262,10 @@ class InpatientProposer:
                 proposal.candidates.append(
                     Candidate(candidate.mention, code, "pcs", term, candidate.score, candidate.note_id)
                 )
-            proposal.position = min(proposal.position, position)
+            proposal.position = min(proposal.position, mentioned.position)
             gathered.titled |= candidate.mention.section in _TITLE
             gathered.reported |= candidate.mention.section in _REPORT
-            gathered.performed |= bool(_SAID_PERFORMED.search(sentence))
+            gathered.performed |= bool(_SAID_PERFORMED.search(mentioned.texts[0]))
             return
 
     @staticmethod
