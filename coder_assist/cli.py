@@ -300,6 +300,40 @@ def compile_codes() -> None:
         )
 
 
+@codes_app.command("lexicon")
+def check_lexicon() -> None:
+    """Print counts, repeated rows and conflicts of the packaged data files. The exit code is 1 if one is unexplained."""
+    from coder_assist.codes.consistency import conflicts, counts, stale_explanations
+
+    with _plain_errors():
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("file", "rows", "repeated"):
+            table.add_column(name, justify="left" if name == "file" else "right")
+        files = counts()
+        for file in files:
+            table.add_row(file.name, f"{file.rows:,}", str(file.duplicates))
+        out.print(table)
+        found = conflicts()
+        for conflict in found:
+            says = escape(f"{conflict.check}: {conflict.what} ({', '.join(conflict.says)})")
+            out.print(
+                f"{says}: {escape(conflict.why)}" if conflict.why else f"[red]{says}[/red]", soft_wrap=True
+            )
+        stale = stale_explanations()
+        for explanation in stale:
+            out.print(
+                f"[red]explained, and no conflict any more: {escape(explanation)}[/red]", soft_wrap=True
+            )
+    unexplained = sum(not conflict.why for conflict in found)
+    repeated = sum(file.duplicates for file in files)
+    out.print(
+        f"{repeated} rows repeated, {len(found)} conflicts, {unexplained} unexplained",
+        style="dim",
+        highlight=False,
+    )
+    raise typer.Exit(1 if unexplained or repeated or stale else 0)
+
+
 def _library() -> Library:
     from coder_assist.codes import Shelf
 
@@ -558,7 +592,7 @@ def serve(
 def main() -> None:
     """Run the command line. ``codes E11.2`` is read as ``codes show E11.2``."""
     arguments = sys.argv[1:]
-    known = ("show", "search", "compile")
+    known = ("show", "search", "compile", "lexicon")
     if arguments[:1] == ["codes"] and len(arguments) > 1 and not arguments[1].startswith(("-", *known)):
         arguments.insert(1, "show")
     app(arguments)

@@ -391,3 +391,10 @@ def test_rules_are_listed_and_asked() -> None:
     assert checked.exit_code == 0 and "excludes1" in checked.output
     assert run("rules", "check", "S52.501").exit_code == 1
     assert "E11.9" in wrong(run("rules", "check", "hello!"))
+
+
+def test_codes_lexicon_counts_and_finds_nothing_unexplained() -> None:
+    """``codes lexicon`` prints every file's rows and ends well while no conflict is unexplained."""
+    result = CliRunner().invoke(cli.app, ["codes", "lexicon"])
+    assert result.exit_code == 0, result.output
+    assert "hcpcs.tsv" in result.output and "0 unexplained" in result.output

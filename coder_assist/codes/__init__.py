@@ -23,7 +23,14 @@ from coder_assist.codes.editions import Edition, edition_for, installed_editions
 from coder_assist.codes.instructions import CodeRange, Instruction, InstructionKind
 from coder_assist.codes.lexicon import Hit, Lexicon, Term, open_lexicon
 from coder_assist.codes.listed import ListedBook
-from coder_assist.codes.listings import Listing, cpt_listing, hcpcs_listing, packaged_pcs, pcs_listing
+from coder_assist.codes.listings import (
+    Listing,
+    cpt_listing,
+    hcpcs_catalogue,
+    hcpcs_listing,
+    packaged_pcs,
+    pcs_listing,
+)
 from coder_assist.errors import UnknownCode
 from coder_assist.settings import Settings
 from coder_assist.types import Code, CodeEntry, System
@@ -47,7 +54,6 @@ __all__ = [
 
 _HOW_TO_INSTALL = {
     System.ICD10PCS: "; install coder-assist[pcs], or set CODER_ASSIST_PCS_FILE to CMS's order file",
-    System.HCPCS: "; set CODER_ASSIST_HCPCS_FILE to CMS's HCPCS Level II file",
 }
 
 
@@ -160,16 +166,22 @@ def listings_for(settings: Settings) -> tuple[Listing, ...]:
     """
     found = [pcs_listing(settings.pcs_file) if settings.pcs_file else packaged_pcs()]
     if settings.hcpcs_file:
-        found.append(hcpcs_listing(settings.hcpcs_file))
+        found.append(hcpcs_listing(settings.hcpcs_file, _catalogue("hcpcs.tsv", settings.lexicon_dir)))
     if settings.cpt_file:
-        catalogue = [path for path in lexicon_files(settings.lexicon_dir) if path.name == "cpt.tsv"]
-        found.append(cpt_listing(settings.cpt_file, catalogue))
+        found.append(cpt_listing(settings.cpt_file, _catalogue("cpt.tsv", settings.lexicon_dir)))
     return tuple(listing for listing in found if listing is not None)
+
+
+def _catalogue(name: str, lexicon_dir: Path | None) -> list[Path]:
+    """Return the files of a catalogue: the packaged one, and the user's if there is one."""
+    return [path for path in lexicon_files(lexicon_dir) if path.name == name]
 
 
 def _open(
     edition: Edition, cache_dir: Path, lexicon_dir: Path | None, listings: Sequence[Listing]
 ) -> Library:
+    if not any(listing.system is System.HCPCS for listing in listings):
+        listings = (*listings, hcpcs_catalogue(_catalogue("hcpcs.tsv", lexicon_dir)))
     store = store_for(edition, cache_dir, lexicon_dir, listings)
     books = {
         System.ICD10CM: CodeBook(

@@ -44,13 +44,16 @@ from coder_assist.codes.terms import content_stems, key_of
 from coder_assist.errors import CodeBookError, LexiconError
 from coder_assist.types import System
 
-FORMAT = 6
+FORMAT = 7
 LONGEST_TERM = 14
 LONGEST_TITLE = 255
 SOURCES = ("title", "inclusion", "synonym", "index", "catalogue")
 TERM = np.dtype([("key", "<u8"), ("code", "<u4"), ("source", "u1"), ("length", "u1"), ("text", "<u4")])
 
-_LEXICON_FILES = ("synonyms.tsv", "abbreviations.tsv", "drugs.tsv", "cpt.tsv")
+# Modules that no store depends on.
+_READERS = ("__init__.py", "book.py", "lexicon.py", "pcs.py", "consistency.py")
+_CATALOGUES = ("cpt.tsv", "hcpcs.tsv")
+_LEXICON_FILES = ("synonyms.tsv", "abbreviations.tsv", "drugs.tsv", *_CATALOGUES)
 
 
 def lexicon_files(extra: Path | None) -> list[Path]:
@@ -74,7 +77,7 @@ def _code_digest() -> bytes:
     """Digest the modules that decide what is written into a store; those that only read it are left out."""
     digest = sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.name not in ("__init__.py", "book.py", "lexicon.py"):
+        if path.name not in _READERS:
             digest.update(path.name.encode() + path.read_bytes())
     return digest.digest()
 
@@ -125,6 +128,9 @@ def store_of_listing(listing: Listing, cache_dir: Path) -> Path:
         for node in nodes:
             if node.billable:
                 terms.add(node.title, listing.system, node.name, "title")
+        for row in listing.rows():
+            for term in row.terms:
+                terms.add(term, listing.system, row.code, "catalogue")
         _write_book(aside / "codes.sqlite", {listing.system: nodes})
         terms.save(aside)
         _write_facts(aside, terms, [], {}, {})
@@ -174,8 +180,12 @@ def _compile(edition: Edition, files: list[Path], store: Path, listings: Sequenc
     if edition.order is not None:
         apply_order_file(nodes, edition.order)
     # Packaged files come first: a user's row for the same code replaces ours.
-    procedures = {row.code: row for path in files if path.name == "cpt.tsv" for row in read_procedures(path)}
-    catalogue = [Node(row.code, "code", row.label, None) for row in procedures.values()]
+    procedures = {
+        row.code: row for path in files if path.name in _CATALOGUES for row in read_procedures(path)
+    }
+    catalogue = [
+        Node(row.code, "code", row.label, None) for row in procedures.values() if row.system is System.CPT
+    ]
     books = {System.ICD10CM: nodes, System.CPT: catalogue}
     _write_book(store / "codes.sqlite", books)
     _write_lexicon(store, edition, files, books, procedures, listings)
@@ -320,27 +330,30 @@ def _write_lexicon(
     def has(path: Path, line: int, system: System, *codes: str) -> bool:
         """Say whether the edition has the codes of a row; raise if it has not and the file is the user's."""
         missing = [code for code in codes if code not in known[system]]
-        if missing and path not in packaged:
+        if missing and path not in packaged and (system not in listed or listed[system].whole):
             raise LexiconError(path.name, line, f"{system} edition {edition.name} has no {missing[0]}")
         return not missing
 
     listed = {listing.system: listing for listing in listings}
+    unread = dict(listed)
     terms = _Terms(LONGEST_TERM)
     add = terms.add
 
     for path in files:
         if path.name == "synonyms.tsv":
             for line, synonym in enumerate(read_synonyms(path), 2):
-                if synonym.system in listed:
-                    rows = listed.pop(synonym.system).rows()
+                if synonym.system in unread:
+                    rows = unread.pop(synonym.system).rows()
                     known.setdefault(synonym.system, set()).update(row.code for row in rows)
                 if synonym.system not in known:
                     continue  # terms of a book that is not installed wait for it
                 if has(path, line, synonym.system, synonym.code):
                     add(synonym.term, synonym.system, synonym.code, "synonym")
     for procedure in procedures.values():
+        if procedure.use == "look-up":
+            continue
         for term in (*procedure.terms, procedure.label.lower()):
-            add(term, System.CPT, procedure.code, "catalogue")
+            add(term, procedure.system, procedure.code, "catalogue")
     for term, code, source in _book_terms(books[System.ICD10CM]):
         add(term, System.ICD10CM, code, source)
     for index in (*edition.index, *filter(_is_index, files)):

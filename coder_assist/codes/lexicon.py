@@ -89,7 +89,7 @@ class Lexicon:
             for name, (generic, conditions, status) in facts["drugs"].items()
         }
         self.procedures = {
-            code: Procedure(**{**fields, "requires": tuple(map(tuple, fields["requires"])), "terms": (),
+            code: Procedure(**{**fields, "system": System(fields["system"]), "requires": tuple(map(tuple, fields["requires"])), "terms": (),
                                "excludes": tuple(fields["excludes"])})
             for code, fields in facts["procedures"].items()
         }  # fmt: skip

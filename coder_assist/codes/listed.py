@@ -46,6 +46,14 @@ class ListedBook(CodeBook):
             )
         return super().entry(value)
 
+    def like(self, pattern: str) -> tuple[str, ...]:
+        """Return the billable codes of a pattern, in order: ``?`` any character, ``[..]`` one of several."""
+        rows = self._database.execute(
+            "select name from nodes where system = ? and name glob ? and billable order by name",
+            (self.system, pattern),
+        )
+        return tuple(name for (name,) in rows)
+
     def starting_with(self, text: str, limit: int) -> list[CodeEntry]:
         """Return the first entries in the order of codes whose code begins as typed."""
         if self.system is not System.ICD10PCS:

@@ -28,7 +28,7 @@ import importlib.util
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -42,17 +42,21 @@ PACKAGED_PCS_BYTES = 6_840_497
 
 
 class Row(NamedTuple):
-    """A code of a list: its title, whether it may stand on a claim, and the header above it."""
+    """A code of a list: its title, whether it may stand on a claim, the header above it, further words for it."""
 
     code: str
     title: str
     billable: bool = True
     parent: str | None = None
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A code set in list form, not yet read. ``fingerprint`` changes with what ``rows`` gives."""
+    """A code set in list form, not yet read. ``fingerprint`` changes with what ``rows`` gives.
+
+    ``whole`` is false for a list of some codes of its system: a code that is not on it may exist.
+    """
 
     system: System
     edition: str
@@ -60,6 +64,7 @@ class Listing:
     rows: Callable[[], list[Row]]
     valid_from: date | None = None
     valid_to: date | None = None
+    whole: bool = True
 
 
 def packaged_pcs() -> Listing | None:
@@ -90,9 +95,38 @@ def pcs_listing(path: Path) -> Listing:
     return _of_file("pcs", System.ICD10PCS, path, read_pcs)
 
 
-def hcpcs_listing(path: Path) -> Listing:
-    """Return a HCPCS Level II file as a listing. Raises ``CodeBookError``."""
-    return _of_file("hcpcs", System.HCPCS, path, read_hcpcs)
+def hcpcs_listing(path: Path, catalogue: Iterable[Path] = ()) -> Listing:
+    """Return a HCPCS Level II file as a listing, its codes searched by our catalogue's words too.
+
+    Raises ``CodeBookError`` or ``LexiconError``.
+    """
+    files = list(catalogue)
+
+    def rows() -> list[Row]:
+        words = {row.code: row.terms for row in _catalogue_rows(files)}
+        return [row._replace(terms=words.get(row.code, ())) for row in read_hcpcs(path)]
+
+    listing = _of_file("hcpcs", System.HCPCS, path, read_hcpcs)
+    return _with_catalogue(listing, files, rows)
+
+
+def hcpcs_catalogue(catalogue: Iterable[Path]) -> Listing:
+    """Return our catalogue of much-billed HCPCS codes (``hcpcs.tsv`` files), under labels of our own."""
+    files = list(catalogue)
+    digest = _digest("hcpcs", *(file.read_bytes() for file in files))
+    return Listing(System.HCPCS, "catalogue", digest, lambda: _catalogue_rows(files), whole=False)
+
+
+def _catalogue_rows(files: Iterable[Path]) -> list[Row]:
+    # A user's row for a code stands behind ours and replaces it.
+    ours = {row.code: row for file in files for row in read_procedures(file)}
+    return [Row(code, row.label, terms=(row.label, *row.terms)) for code, row in sorted(ours.items())]
+
+
+def _with_catalogue(listing: Listing, files: Iterable[Path], rows: Callable[[], list[Row]]) -> Listing:
+    """Return a listing that gives other rows, made of its own and of catalogue files."""
+    both = _digest(listing.fingerprint, *(file.read_bytes() for file in files))
+    return replace(listing, fingerprint=both, rows=rows)
 
 
 def cpt_listing(path: Path, catalogue: Iterable[Path]) -> Listing:
@@ -110,9 +144,7 @@ def cpt_listing(path: Path, catalogue: Iterable[Path]) -> Listing:
         unlisted = [Row(code, label, billable=False) for code, label in ours.items() if code not in known]
         return sorted([*licensed, *unlisted])
 
-    listing = _of_file("cpt", System.CPT, path, read_cpt)
-    both = _digest(listing.fingerprint, *(file.read_bytes() for file in files))
-    return Listing(System.CPT, listing.edition, both, rows)
+    return _with_catalogue(_of_file("cpt", System.CPT, path, read_cpt), files, rows)
 
 
 def _of_file(setting: str, system: System, path: Path, read: Callable[[Path], list[Row]]) -> Listing:

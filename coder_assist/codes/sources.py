@@ -2,9 +2,9 @@
 
 ``synonyms.tsv``: term, system, code, kind. ``abbreviations.tsv``: abbreviation, expansion, system,
 code, sense, case, cues. ``drugs.tsv``: drug, generic, conditions, status_code. ``cpt.tsv``:
-code, label, terms, requires, excludes, family, addon, laterality. ``combinations.tsv``: conditions, code,
-replaces, authority. ``histories.tsv``: condition, code, authority. ``integral.tsv``: component,
-comprehensive, authority. Tab separated, one header line.
+code, label, terms, requires, excludes, family, addon, laterality. ``hcpcs.tsv``: the same and use.
+``combinations.tsv``: conditions, code, replaces, authority. ``histories.tsv``: condition, code, authority.
+``integral.tsv``: component, comprehensive, authority. ``pcs_*.tsv``: see ``pcs``. Tab separated, one header line.
 """
 
 from __future__ import annotations
@@ -19,14 +19,21 @@ from coder_assist.types import System
 
 SYNONYM_KINDS = ("lay", "clinical", "eponym", "shorthand", "spelling", "finding", "status", "combination")
 SENSES = ("only", "default", "cued", "never")
+USES = ("service", "supply", "look-up")
+_PROCEDURE = ("code", "label", "terms", "requires", "excludes", "family", "addon", "laterality")
 _COLUMNS = {
     "synonyms.tsv": ("term", "system", "code", "kind"),
     "abbreviations.tsv": ("abbreviation", "expansion", "system", "code", "sense", "case", "cues"),
     "drugs.tsv": ("drug", "generic", "conditions", "status_code"),
-    "cpt.tsv": ("code", "label", "terms", "requires", "excludes", "family", "addon", "laterality"),
+    "cpt.tsv": _PROCEDURE,
+    "hcpcs.tsv": (*_PROCEDURE, "use"),
     "combinations.tsv": ("conditions", "code", "replaces", "authority"),
     "histories.tsv": ("condition", "code", "authority"),
     "integral.tsv": ("component", "comprehensive", "authority"),
+    "explained.tsv": ("check", "what", "why"),
+    "pcs_procedures.tsv": ("pattern", "kind", "terms"),
+    "pcs_parts.tsv": ("system", "part", "right", "left", "both", "terms"),
+    "pcs_values.tsv": ("scope", "character", "value", "cues"),
 }
 
 
@@ -69,12 +76,15 @@ class Drug:
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """A CPT code with our own label and the words of operative notes for it.
+    """A CPT or HCPCS code with our own label and the words of notes for it.
 
     ``requires`` is a conjunction of groups, one cue of each must stand in the note; ``excludes``
     are cues that contradict. Of a ``family`` normally one code is reported for one operation.
+    ``use``: a ``service`` is suggested; a ``supply`` only where its sentence says that it was given,
+    and never preselected; a ``look-up`` is not matched with notes, only found by searching.
     """
 
+    system: System
     code: str
     label: str
     terms: tuple[str, ...]
@@ -83,6 +93,7 @@ class Procedure:
     family: str
     addon: bool
     laterality: bool
+    use: str = "service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +101,16 @@ class Combination:
     """One code for conditions that stand together.
 
     ``conditions`` are groups of code prefixes; one of each group must hold. ``replaces`` are the codes
-    that the combination makes redundant. ``authority`` is the guideline section or note that says so.
+    that the combination makes redundant. ``code`` is ``=`` where the last condition's own code stays and
+    only the others go. ``context`` (a group behind ``@``) must hold too, and is no evidence for the code: the
+    pregnancy of a patient with asthma. ``authority`` is the guideline section or note that says so.
     """
 
     conditions: tuple[tuple[str, ...], ...]
     code: str
     replaces: tuple[str, ...]
     authority: str
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +139,8 @@ def data_file(name: str) -> Path:
     return Path(str(importlib.resources.files("coder_assist.codes") / "data" / name))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a data file with their lines, by column. Raises ``LexiconError`` for another form."""
     columns = _COLUMNS[path.name]
     try:
         lines = path.read_bytes().decode("utf-8-sig").splitlines()  # with a spreadsheet's byte order mark
@@ -145,13 +160,14 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         yield number, dict(zip(columns, cells, strict=True))
 
 
-def _split(cell: str, separator: str) -> tuple[str, ...]:
+def split_cell(cell: str, separator: str) -> tuple[str, ...]:
+    """Return the parts of a cell without outer blanks, empty ones left out."""
     return tuple(part for raw in cell.split(separator) if (part := raw.strip()))
 
 
 def read_synonyms(path: Path) -> Iterator[Synonym]:
     """Read ``synonyms.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if row["kind"] not in SYNONYM_KINDS:
             raise LexiconError(
                 path.name, number, f"kind must be one of {', '.join(SYNONYM_KINDS)}; got {row['kind']!r}"
@@ -169,7 +185,7 @@ def read_synonyms(path: Path) -> Iterator[Synonym]:
 
 def read_abbreviations(path: Path) -> Iterator[Sense]:
     """Read ``abbreviations.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if row["sense"] not in SENSES:
             raise LexiconError(
                 path.name, number, f"sense must be one of {', '.join(SENSES)}; got {row['sense']!r}"
@@ -185,56 +201,64 @@ def read_abbreviations(path: Path) -> Iterator[Sense]:
         yield Sense(
             row["abbreviation"],
             row["expansion"],
-            _split(row["code"], " "),
+            split_cell(row["code"], " "),
             row["sense"],
             row["case"] == "any",
-            _split(row["cues"], ","),
+            split_cell(row["cues"], ","),
         )
 
 
 def read_drugs(path: Path) -> Iterator[Drug]:
     """Read ``drugs.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if not row["drug"] or row["drug"] != row["drug"].lower().strip():
             raise LexiconError(
                 path.name, number, f"drug must be lower case without outer blanks; got {row['drug']!r}"
             )
-        yield Drug(row["drug"], row["generic"], _split(row["conditions"], " "), row["status_code"])
+        yield Drug(row["drug"], row["generic"], split_cell(row["conditions"], " "), row["status_code"])
 
 
 def read_procedures(path: Path) -> Iterator[Procedure]:
-    """Read ``cpt.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
+    """Read ``cpt.tsv`` or ``hcpcs.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    system = System.HCPCS if path.name == "hcpcs.tsv" else System.CPT
+    for number, row in read_rows(path):
         if len(row["code"]) != 5 or not row["terms"]:
             raise LexiconError(
                 path.name, number, f"expected a five-character code and terms; got {row['code']!r}"
             )
+        use = row.get("use", "service")
+        if use not in USES:
+            raise LexiconError(path.name, number, f"use must be one of {', '.join(USES)}; got {use!r}")
         yield Procedure(
+            system,
             row["code"],
             row["label"],
-            _split(row["terms"], ";"),
-            tuple(_split(group, ",") for group in _split(row["requires"], "&")),
-            _split(row["excludes"], ","),
+            split_cell(row["terms"], ";"),
+            tuple(split_cell(group, ",") for group in split_cell(row["requires"], "&")),
+            split_cell(row["excludes"], ","),
             row["family"],
             row["addon"] == "yes",
             row["laterality"] == "yes",
+            use,
         )
 
 
 def read_combinations(path: Path) -> Iterator[Combination]:
     """Read ``combinations.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
-        groups = tuple(_split(group, "|") for group in _split(row["conditions"], "+"))
+    for number, row in read_rows(path):
+        groups = [split_cell(group, "|") for group in split_cell(row["conditions"].removeprefix("@"), "+")]
         if len(groups) < 2 or not row["code"] or not row["authority"]:
             raise LexiconError(
                 path.name, number, "expected two or more conditions joined by +, a code and an authority"
             )
-        yield Combination(groups, row["code"], _split(row["replaces"], " "), row["authority"])
+        context = groups.pop(0) if row["conditions"].startswith("@") else ()
+        replaces = split_cell(row["replaces"], " ")
+        yield Combination(tuple(groups), row["code"], replaces, row["authority"], context)
 
 
 def read_histories(path: Path) -> Iterator[History]:
     """Read ``histories.tsv``. Raises ``LexiconError`` with the line for a bad row."""
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if not all(row.values()):
             raise LexiconError(path.name, number, "expected a condition, a code and an authority")
         yield History(row["condition"], row["code"], row["authority"])
@@ -245,7 +269,7 @@ def read_integral(path: Path) -> Iterator[Integral]:
 
     Raises ``LexiconError`` with the line for a bad row.
     """
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         component, comprehensive = _ranges(row["component"]), _ranges(row["comprehensive"])
         if not (component and comprehensive and row["authority"]):
             raise LexiconError(
@@ -257,7 +281,7 @@ def read_integral(path: Path) -> Iterator[Integral]:
 def _ranges(cell: str) -> tuple[tuple[str, str], ...]:
     """Return the ranges of a cell; none at all where one of them is none."""
     ranges = []
-    for part in _split(cell, " "):
+    for part in split_cell(cell, " "):
         first, _, last = part.partition("-")
         ranges.append((first, last or first))
     good = all(len(first) == len(last) == 5 and first <= last for first, last in ranges)

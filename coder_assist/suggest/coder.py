@@ -9,10 +9,11 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from coder_assist.codes import Library, Shelf
+from coder_assist.codes import Library, ListedBook, Shelf
 from coder_assist.errors import NoteError
 from coder_assist.settings import Settings
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
+from coder_assist.suggest.inpatient import NO_BOOK, InpatientProposer, Scored, asks_for_pcs
 from coder_assist.suggest.integral import IntegralProcedures
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
@@ -82,6 +83,7 @@ class Coder:
         self._stages: dict[str, tuple[Library, NoteReader, Proposer]] = {}
         self._edits = edits
         self._facts: dict[str, FactBook] = {}
+        self._inpatient: dict[str, InpatientProposer] = {}
         self._category_priors = pack.category_priors
         self._integral = IntegralProcedures()
         self._software = software_version()
@@ -249,6 +251,8 @@ class Coder:
         supported = [proposal for proposal in proposals if any(map(affirmed, proposal.candidates))]
         rows = features_of(supported, context)
         scored = list(zip(supported, self._pack.scorer.probabilities(rows), map(describe, rows), strict=True))
+        known = {proposal.code for proposal in supported}
+        scored += [item for item in self._of_the_stay(encounter, documents) if item[0].code not in known]
         run = self.assemble(encounter, proposals, scored, self._pack.scorer.threshold)
         return _with(run, self.judge(encounter, lines_of(run.suggestions), documents)), proposals
 
@@ -263,6 +267,15 @@ class Coder:
         facts = self._facts.setdefault(library.edition.name, FactBook(library, self._edits))
         read = self.read_all(encounter) if documents is None else documents
         return self._rules.judge(Coding.of(encounter, lines, facts, read))
+
+    def _of_the_stay(self, encounter: Encounter, documents: list[Document]) -> list[Scored]:
+        """Return the scored ICD-10-PCS codes of an inpatient stay; none where the claim or the books have none."""
+        book = self._stage(encounter)[0].books.get(System.ICD10PCS)
+        if not asks_for_pcs(encounter) or not isinstance(book, ListedBook):
+            return []
+        if book.edition not in self._inpatient:
+            self._inpatient[book.edition] = InpatientProposer(book)
+        return self._inpatient[book.edition].propose(documents)
 
     def assemble(
         self,
@@ -290,6 +303,7 @@ class Coder:
             for proposal, probability, _ in ranked
             if probability >= threshold(proposal.code.system)
             and not proposal.corrected
+            and not proposal.never_preselected
             and not _only_uncertain(proposal, encounter)
         }
         chosen -= _redundant(
@@ -305,7 +319,7 @@ class Coder:
                 sequence=sequence.get(proposal.code),
                 evidence=_evidence(proposal, texts, affirmed_only=True),
                 reasons=(*_why(proposal, encounter), *reasons),
-                alternatives=tuple(Code(System.ICD10CM, value) for value in proposal.alternatives),
+                alternatives=tuple(Code(proposal.code.system, value) for value in proposal.alternatives),
             )
             for proposal, probability, reasons in ranked
         )
@@ -330,7 +344,7 @@ class Coder:
             lexicon=library.lexicon.version,
             rules=self._rules.version,
             software=self._software,
-            notices=(notice,) if notice else (),
+            notices=tuple(filter(None, (notice, _missing_book(encounter, library)))),
         )
 
     def _parts_of_procedures(
@@ -391,6 +405,10 @@ def _stands_beside(whole: Proposal, part: Proposal) -> bool:
     )
 
 
+def _missing_book(encounter: Encounter, library: Library) -> str | None:
+    return NO_BOOK if asks_for_pcs(encounter) and System.ICD10PCS not in library.books else None
+
+
 def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
     """Return the chosen codes that a more probable one makes redundant.
 
@@ -439,6 +457,8 @@ def _why(proposal: Proposal, encounter: Encounter) -> tuple[str, ...]:
         reasons.append(f"lowered: {proposal.corrected}")
     if proposal.amended:
         reasons.append(proposal.amended)
+    if proposal.never_preselected:
+        reasons.append(f"not preselected: {proposal.never_preselected}")
     if _only_uncertain(proposal, encounter):
         where = "outpatient" if encounter.setting is Setting.OUTPATIENT else "professional claim"
         reasons.append(f"not preselected: {where}, uncertain diagnosis (guideline IV.H)")

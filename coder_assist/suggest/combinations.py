@@ -6,12 +6,16 @@ adds the proposals that follow from it and marks those that a combination makes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from coder_assist.codes.sources import Combination, History, data_file, read_combinations, read_histories
 from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.types import Candidate, Code, System, Temporality
 
+# A combination that adds no code of its own: the code of its last group stays, the others go.
+KEEPS_LAST = "="
+_PREGNANCY = re.compile(r"pregnan|\biup\b", re.IGNORECASE)
 MakeProposal = Callable[[Code], Proposal | None]
 # Walks a node that is no billable code to one, by what stands around the mention of a candidate.
 Walk = Callable[[str, Candidate], str]
@@ -72,6 +76,8 @@ class Combiner:
         walk: Walk,
     ) -> bool:
         """Add what a combination gives; say whether its conditions are all among the codes ``held``."""
+        if combination.context and not _in_context(combination.context, held):
+            return False
         parts: list[list[Proposal]] = []
         for prefixes in combination.conditions:
             part = [
@@ -82,18 +88,15 @@ class Combiner:
             if not part:
                 return False
             parts.append(part)
+        if combination.code == KEEPS_LAST:
+            _displace(proposals, combination.replaces, parts[-1][0].code.value)
+            return False
         candidates = [c for part in parts for proposal in part for c in proposal.candidates if affirmed(c)]
         # The last group carries what the combined code must know: the site of a fracture, the eye.
         last = next(c for c in parts[-1][0].candidates if affirmed(c))
         value = walk(combination.code, last)
         self._extend(proposals, value, candidates, "combination")
-        for code, replaced in proposals.items():
-            if (
-                code.system is System.ICD10CM
-                and code.value != value
-                and code.value.startswith(combination.replaces)
-            ):
-                replaced.displaced_by = value
+        _displace(proposals, combination.replaces, value)
         return True
 
     def _extend(
@@ -111,6 +114,25 @@ class Combiner:
             if (c.note_id, c.mention.spans) not in known
         ]
         proposal.rank_in_term = 0
+
+
+def _in_context(context: tuple[str, ...], held: Mapping[str, Proposal]) -> bool:
+    """Say whether a code of a context holds; weeks alone may be those of the patient's own birth."""
+    return any(
+        value.startswith(context)
+        and (
+            not value.startswith("Z3A")
+            or any(affirmed(c) and _PREGNANCY.search(c.mention.text) for c in proposal.candidates)
+        )
+        for value, proposal in held.items()
+    )
+
+
+def _displace(proposals: Mapping[Code, Proposal], replaces: tuple[str, ...], value: str) -> None:
+    """Mark the ICD-10-CM proposals below ``replaces`` as made redundant by a code."""
+    for code, replaced in proposals.items():
+        if code.system is System.ICD10CM and code.value != value and code.value.startswith(replaces):
+            replaced.displaced_by = value
 
 
 def _held(proposals: Mapping[Code, Proposal]) -> dict[str, Proposal]:

@@ -133,6 +133,7 @@ class Proposal:
     family: str = ""
     requirement: float = 0.0
     excluded: bool = False
+    never_preselected: str = ""
     list_place: int = 99
     alternative_rank: int = 0
     memory_precision: float = 0.0

@@ -198,16 +198,16 @@ class Proposer:
 
     def _weigh_procedures(self, proposals: Iterable[Proposal], around: Sequence[Surroundings]) -> None:
         """Look in the notes for the cues that set a procedure apart from its family."""
-        proposals = [p for p in proposals if p.code.system is System.CPT]
+        proposals = [p for p in proposals if p.code.value in self._library.lexicon.procedures]
         if not proposals:
             return
         # Cues begin at a word: "2 cm" is not in "1.2 cm", and "open" is not in "reopen".
         text = " " + " ".join(word.raw for surroundings in around for word in surroundings.words) + " "
         for proposal in proposals:
-            facts = self._library.lexicon.procedures.get(proposal.code.value)
-            if facts is None:
-                continue
+            facts = self._library.lexicon.procedures[proposal.code.value]
             proposal.family = facts.family
+            if facts.use == "supply":
+                proposal.never_preselected = "a supply or drug: whether it is billed, the claim decides"
             if facts.requires:
                 met = all(any(f" {cue}" in text for cue in group) for group in facts.requires)
                 proposal.requirement = 1.0 if met else -1.0
@@ -232,7 +232,9 @@ class Proposer:
             ]
             return [(term, score, source, 0) for term in terms]
         choices = self._choices(mention.term_keys)
-        return [(term, score, term.source, len(choices) - 1) for term in choices]
+        # A HCPCS code stands beside the diagnosis or CPT code of the same words, it does not rival them.
+        meant = sum(term.code.system is not System.HCPCS for term in choices) or len(choices)
+        return [(term, score, term.source, meant - 1) for term in choices]
 
     def _order(self, keys: tuple[int, ...]) -> tuple[Term, ...]:
         """Order the codes that a key may mean: authored before official, then by prior counts.
@@ -255,6 +257,7 @@ class Proposer:
         ]
         kept.sort(
             key=lambda term: (
+                term.code.system is System.HCPCS,
                 term.source != "synonym",
                 -self._weight(term.code),
                 SOURCES.index(term.source),
@@ -285,7 +288,7 @@ class Proposer:
     ) -> None:
         code = term.code
         if code.system is not System.ICD10CM:
-            if mention.section in _PERFORMED:
+            if mention.section in _PERFORMED and self._given(document, mention, code):
                 self._gather(
                     proposals,
                     Candidate(mention, code, source, term.text, score, document.note.id),
@@ -391,6 +394,14 @@ class Proposer:
                 continue
             candidate = Candidate(mention, status, "history", mention.text.lower(), 0.8, document.note.id)
             self._gather(proposals, candidate, 0, 0, position, 99)
+
+    def _given(self, document: Document, mention: Mention, code: Code) -> bool:
+        """Say whether the sentence of a supply says that it was given; true for what is no supply."""
+        facts = self._library.lexicon.procedures.get(code.value)
+        if facts is None or facts.use != "supply":
+            return True
+        text = " " + document.sentences[mention.sentence].slice(document.note.text).lower()
+        return all(any(f" {cue}" in text for cue in group) for group in facts.requires)
 
     def _is_vague(self, value: str) -> bool:
         entry = self._library.icd.get(value)

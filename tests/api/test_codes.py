@@ -58,7 +58,7 @@ async def test_headers_can_be_followed(client: httpx.AsyncClient, name: str) -> 
 
 @pytest.mark.parametrize(
     "path",
-    ["ICD-10-CM/E11.99", "ICD-10-CM/nonsense", "CPT/00000", "HCPCS/G0008", "ICD-10-CM/%00", "CPT/E11.9"],
+    ["ICD-10-CM/E11.99", "ICD-10-CM/nonsense", "CPT/00000", "HCPCS/G9999", "ICD-10-CM/%00", "CPT/E11.9"],
 )
 async def test_an_unknown_code_is_not_found(client: httpx.AsyncClient, path: str) -> None:
     """A code that no installed book has is a 404 problem."""

@@ -73,6 +73,10 @@ LEXICON = {
         "code\tlabel\tterms\trequires\texcludes\tfamily\taddon\tlaterality\n"
         "99999\tSetting a broken forearm\tforearm reduction; setting of forearm\tforearm & cast,splint\topen\tarm\t\tyes\n"
     ),
+    "hcpcs.tsv": (
+        "code\tlabel\tterms\trequires\texcludes\tfamily\taddon\tlaterality\tuse\n"
+        "E0130\tWalking frame\tzimmer frame\tdispensed\t\t\t\t\tsupply\n"
+    ),
 }
 
 ORDER = [

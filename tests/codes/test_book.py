@@ -331,7 +331,7 @@ def test_threads_read_one_book(book: CodeBook, entries: dict[str, CodeEntry]) ->
 
 def test_closed_book(small_library: Library, tmp_path: Path) -> None:
     """A book, and a library of them, closes at the end of a ``with`` block."""
-    (store,) = (tmp_path / "cache").iterdir()
+    (store,) = (tmp_path / "cache").glob("FY2031-*")
     with CodeBook(store / "codes.sqlite", System.ICD10CM, "FY2031") as book:
         assert "A00.9" in book
     with small_library as library:
@@ -343,7 +343,7 @@ def test_closed_book(small_library: Library, tmp_path: Path) -> None:
 
 def test_library_knows_both_books(library: Library) -> None:
     """A library answers for each installed system and says which edition it has."""
-    assert library.versions() == {"ICD-10-CM": "2026-04", "CPT": "catalogue"}
+    assert library.versions() == {"ICD-10-CM": "2026-04", "CPT": "catalogue", "HCPCS": "catalogue"}
     assert (
         library.entry(Code.parse("ICD-10-CM", "e119")).title
         == "Type 2 diabetes mellitus without complications"
@@ -353,5 +353,5 @@ def test_library_knows_both_books(library: Library) -> None:
 
 def test_library_refuses_a_system_without_a_book(library: Library) -> None:
     """A code of a system that is not installed is unknown, and the error says so."""
-    with pytest.raises(UnknownCode, match="no HCPCS book is installed"):
-        library.entry(Code(System.HCPCS, "E0110"))
+    with pytest.raises(UnknownCode, match="no ICD-10-PCS book is installed"):
+        library.entry(Code(System.ICD10PCS, "0FT44ZZ"))

@@ -306,12 +306,12 @@ def test_authored_terms_of_hcpcs_codes(open_with: OpenWith, write: Make, tmp_pat
     """Synonyms of HCPCS codes match mentions where the book is installed, and wait where it is not."""
     extra = tmp_path / "mine"
     extra.mkdir()
-    (extra / "synonyms.tsv").write_text("term\tsystem\tcode\tkind\nzimmer frame\tHCPCS\tE0130\tlay\n")
+    (extra / "synonyms.tsv").write_text("term\tsystem\tcode\tkind\ngehgestell\tHCPCS\tE0110\tlay\n")
     listing = hcpcs_listing(write("hcpcs.tsv", HCPCS))
     with_book = open_with(listing, lexicon_dir=extra)
-    assert [t.code for t in with_book.lexicon.terms_of(key("zimmer frame"))] == [Code(System.HCPCS, "E0130")]
-    assert [e.code.value for e in with_book.search("zimmer frame")] == ["E0130"]
-    assert open_with(lexicon_dir=extra).lexicon.terms_of(key("zimmer frame")) == ()
+    assert [t.code for t in with_book.lexicon.terms_of(key("gehgestell"))] == [Code(System.HCPCS, "E0110")]
+    assert [e.code.value for e in with_book.search("gehgestell")] == ["E0110"]
+    assert open_with(lexicon_dir=extra).lexicon.terms_of(key("gehgestell")) == ()
 
 
 def test_authored_term_of_a_code_that_the_file_lacks(
@@ -345,19 +345,34 @@ def test_catalogue_code_that_the_licensee_lacks(
     assert (entry.title, entry.billable) == ("Setting a broken forearm", False)
 
 
-@pytest.mark.parametrize(
-    ("system", "hint"),
-    [
-        (System.ICD10PCS, r"install coder-assist\[pcs\], or set CODER_ASSIST_PCS_FILE"),
-        (System.HCPCS, "set CODER_ASSIST_HCPCS_FILE"),
-    ],
-)
-def test_absent_book(open_with: OpenWith, system: System, hint: str) -> None:
+def test_absent_book(open_with: OpenWith) -> None:
     """A code of an absent book is unknown; the error says what to do, and searching finds nothing."""
     library = open_with()
-    with pytest.raises(UnknownCode, match=f"no {system} book is installed; got 'G0008'; {hint}"):
-        library.entry(Code(system, "G0008"))
-    assert library.search("walker", system) == []
+    hint = r"install coder-assist\[pcs\], or set CODER_ASSIST_PCS_FILE"
+    with pytest.raises(UnknownCode, match=f"no ICD-10-PCS book is installed; got '0FT44ZZ'; {hint}"):
+        library.entry(Code(System.ICD10PCS, "0FT44ZZ"))
+    assert library.search("walker", System.ICD10PCS) == []
+
+
+def test_hcpcs_catalogue(open_with: OpenWith, write: Make, small_data: Path) -> None:
+    """Without CMS's file the catalogue is the book; with it every code is there, and our words still find theirs."""
+    library = open_with()
+    assert library.versions()["HCPCS"] == "catalogue"
+    assert library.entry(Code(System.HCPCS, "E0130")).title == "Walking frame"
+    whole = open_with(hcpcs_listing(write("hcpcs.tsv", HCPCS), [small_data / "hcpcs.tsv"]))
+    assert whole.entry(Code(System.HCPCS, "E0130")).title == "Walker, rigid, fixed height"
+    assert whole.entry(Code(System.HCPCS, "J1100")).billable
+    for each in (library, whole):
+        assert [e.code.value for e in each.search("zimmer frame", System.HCPCS)] == ["E0130"]
+
+
+def test_look_up_row_is_not_matched(open_with: OpenWith, small_data: Path) -> None:
+    """The words of a look-up row find its code in a search, and are no term that notes are read with."""
+    file = small_data / "hcpcs.tsv"
+    file.write_text(file.read_text().replace("supply", "look-up"), encoding="utf-8")
+    library = open_with()
+    assert library.lexicon.terms_of(key("zimmer frame")) == ()
+    assert [e.code.value for e in library.search("zimmer frame")] == ["E0130"]
 
 
 # --- stores and settings ---------------------------------------------------------------------------
@@ -376,6 +391,7 @@ def test_changed_file_compiles_anew(
         "CPT",
         "CPT",
         "FY2031",
+        "HCPCS",
     ]
 
 

@@ -14,12 +14,14 @@ import pytest
 from coder_assist.codes import Library
 from coder_assist.codes.sources import (
     SYNONYM_KINDS,
+    Combination,
     Drug,
     Procedure,
     Sense,
     Synonym,
     data_file,
     read_abbreviations,
+    read_combinations,
     read_drugs,
     read_procedures,
     read_synonyms,
@@ -252,6 +254,7 @@ def test_row_of_a_procedure(tmp_path: Path) -> None:
     path.write_text(f"{HEADERS['cpt.tsv']}\n{row}\n")
     assert list(read_procedures(path)) == [
         Procedure(
+            System.CPT,
             "99999",
             "Label",
             ("one term", "another"),
@@ -272,4 +275,15 @@ def test_row_of_an_abbreviation(tmp_path: Path) -> None:
     )
     assert list(read_abbreviations(path)) == [
         Sense("N/V", "nausea, vomiting", ("R11.2", "R11.0"), "cued", True, ("emesis", "ate"))
+    ]
+
+
+def test_row_of_a_combination_with_a_context(tmp_path: Path) -> None:
+    """The group behind ``@`` is the context; the others are the conditions, parted by ``+`` and ``|``."""
+    path = tmp_path / "combinations.tsv"
+    path.write_text(
+        "conditions\tcode\treplaces\tauthority\n@O09|Z33.1 + J45|J44\tO99.51\tJ45.9 J44.9\tmade up\n"
+    )
+    assert list(read_combinations(path)) == [
+        Combination((("J45", "J44"),), "O99.51", ("J45.9", "J44.9"), "made up", ("O09", "Z33.1"))
     ]

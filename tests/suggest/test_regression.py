@@ -1,4 +1,4 @@
-"""Proposals are held to the texts of ``corpora/regression/codes.tsv``, behaviour by behaviour."""
+"""Proposals are held to the texts of ``corpora/regression``, behaviour by behaviour."""
 
 from __future__ import annotations
 
@@ -18,9 +18,15 @@ from coder_assist.types import Note, Setting, System
 ROOT = Path(__file__).parents[2]
 
 
+FILES = ("codes.tsv", "combinations.tsv")
+
+
 def _rows() -> list[dict[str, str]]:
-    with (ROOT / "corpora" / "regression" / "codes.tsv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows: list[dict[str, str]] = []
+    for name in FILES:
+        with (ROOT / "corpora" / "regression" / name).open(encoding="utf-8", newline="") as file:
+            rows += csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return rows
 
 
 ROWS = _rows()
