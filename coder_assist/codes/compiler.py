@@ -40,7 +40,7 @@ from coder_assist.codes.sources import (
     read_synonyms,
 )
 from coder_assist.codes.tabular import Node, apply_order_file, read_tabular
-from coder_assist.codes.terms import content_stems, key_of
+from coder_assist.codes.terms import content_stems, key, key_of
 from coder_assist.errors import CodeBookError, LexiconError
 from coder_assist.types import System
 
@@ -260,6 +260,52 @@ def variants(title: str) -> list[str]:
     return result
 
 
+# Words that operative notes use for one another. A term of the catalogue stands for all of its rewordings.
+_SAME_ACT: tuple[tuple[str, ...], ...] = (
+    ("insertion", "placement", "implantation"),
+    ("excision", "removal", "resection"),
+    ("fusion", "arthrodesis"),
+    ("spinal", "spine"),
+    ("angiogram", "angiography", "arteriogram", "arteriography"),
+    ("dilation", "dilatation"),
+    ("open reduction internal fixation", "orif"),
+    ("incision and drainage", "i&d"),
+    ("cautery", "cauterization"),
+    ("drainage", "evacuation"),
+    ("radiofrequency ablation", "radiofrequency thermocoagulation", "rftc", "rhizotomy"),
+    ("evaluation", "examination"),
+    ("transplant", "transplantation"),
+    ("suture", "closure", "repair"),
+    ("exchange", "replacement"),
+    ("steroid injection", "steroid block"),
+)
+_PICTURE = re.compile(r"([a-z]{3,})(?:graphy|gram)\b")
+MOST_REWORDINGS = 24
+
+
+def rewordings(term: str) -> list[str]:
+    """Return the other ways in which operative notes write a procedure's term.
+
+    >>> rewordings("port placement")
+    ['port insertion', 'port implantation']
+    >>> rewordings("left ventriculography")
+    ['left ventriculogram']
+    """
+    found = [term]
+    for group in _SAME_ACT:
+        for form in list(found):
+            for words in group:
+                if re.search(rf"\b{re.escape(words)}\b", form):
+                    found += [re.sub(rf"\b{re.escape(words)}\b", other, form) for other in group if other != words]
+                    break
+    for form in list(found):
+        match = _PICTURE.search(form)
+        if match is not None and not form[match.start() :].startswith(("program", "angio", "arterio")):
+            ending = "gram" if match[0].endswith("graphy") else "graphy"
+            found.append(form[: match.start()] + match[1] + ending + form[match.end() :])
+    return list(dict.fromkeys(found))[1:MOST_REWORDINGS]
+
+
 def _book_terms(nodes: Iterable[Node]) -> Iterator[tuple[str, str, str]]:
     """Yield ``(term, code, source)`` for the titles, inclusion terms and includes notes of codes.
 
@@ -341,6 +387,12 @@ def _write_lexicon(
     for procedure in procedures.values():
         for term in (*procedure.terms, procedure.label.lower()):
             add(term, System.CPT, procedure.code, "catalogue")
+    written = {key(term) for procedure in procedures.values() for term in procedure.terms}
+    for procedure in procedures.values():
+        for term in procedure.terms:
+            for reworded in rewordings(term):
+                if key(reworded) not in written:  # what a row says outright is not said again for another
+                    add(reworded, System.CPT, procedure.code, "catalogue")
     for term, code, source in _book_terms(books[System.ICD10CM]):
         add(term, System.ICD10CM, code, source)
     for index in (*edition.index, *filter(_is_index, files)):

@@ -14,6 +14,7 @@ from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.suggest.surroundings import NOT_OF_A_TERM, Surroundings
+from coder_assist.suggest.titles import unexplained_titles
 from coder_assist.types import (
     Candidate,
     Code,
@@ -28,6 +29,7 @@ from coder_assist.types import (
 )
 
 RETRIEVED = 3
+MOST_OF_TITLE = 6
 COMPETING = 3
 LEAST_PRECISION = 0.12
 MOST_PHRASES = 3
@@ -117,6 +119,7 @@ class Proposer:
                         rank,
                         position,
                     )
+            self._add_titles(proposals, document, surroundings)
         if memory is not None:
             self._remember(proposals, remembered, memory)
         at_note = {surroundings.note_id: surroundings for surroundings in around}
@@ -124,6 +127,19 @@ class Proposer:
         self._add_alternatives(proposals)
         self._weigh_procedures(proposals.values(), around)
         return list(proposals.values()), frozenset(drugs)
+
+    def _add_titles(
+        self, proposals: dict[Code, Proposal], document: Document, surroundings: Surroundings
+    ) -> None:
+        """Add the procedures whose words stand in a title that nothing else explains."""
+        lexicon = self._library.lexicon
+        for mention, stems in unexplained_titles(document, lexicon):
+            position = mention.span.start / len(document.note.text)
+            for rank, hit in enumerate(lexicon.held_by(stems, System.CPT, MOST_OF_TITLE)):
+                self._add(
+                    proposals, document, mention, surroundings,
+                    hit.term, hit.score, "retrieval", MOST_OF_TITLE - 1, rank, position,
+                )  # fmt: skip
 
     def _walked(self, value: str, candidate: Candidate, surroundings: Surroundings | None) -> str:
         """Return the billable code that the surroundings of a candidate's mention support below a node."""
@@ -216,6 +232,8 @@ class Proposer:
     def _terms(self, mention: Mention) -> Iterable[tuple[Term, float, str, int]]:
         """Return the terms a mention may mean, first choice first, with score, source and ambiguity."""
         if mention.source == "phrase":
+            if mention.section is SectionKind.PROCEDURE:
+                return []  # read by ``_add_titles``
             hits = self._library.lexicon.retrieve(content_stems(mention.text), RETRIEVED)
             return [
                 (h.term, h.score, "retrieval", len(hits) - 1) for h in hits if h.score >= WEAKEST_RETRIEVAL
