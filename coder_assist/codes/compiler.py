@@ -275,7 +275,6 @@ _SAME_ACT: tuple[tuple[str, ...], ...] = (
     ("radiofrequency ablation", "radiofrequency thermocoagulation", "rftc", "rhizotomy"),
     ("evaluation", "examination"),
     ("transplant", "transplantation"),
-    ("suture", "closure", "repair"),
     ("exchange", "replacement"),
     ("steroid injection", "steroid block"),
 )
@@ -296,7 +295,9 @@ def rewordings(term: str) -> list[str]:
         for form in list(found):
             for words in group:
                 if re.search(rf"\b{re.escape(words)}\b", form):
-                    found += [re.sub(rf"\b{re.escape(words)}\b", other, form) for other in group if other != words]
+                    found += [
+                        re.sub(rf"\b{re.escape(words)}\b", other, form) for other in group if other != words
+                    ]
                     break
     for form in list(found):
         match = _PICTURE.search(form)

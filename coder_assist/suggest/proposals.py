@@ -14,7 +14,7 @@ from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.suggest.surroundings import NOT_OF_A_TERM, Surroundings
-from coder_assist.suggest.titles import unexplained_titles
+from coder_assist.suggest.titles import titles_of
 from coder_assist.types import (
     Candidate,
     Code,
@@ -30,6 +30,7 @@ from coder_assist.types import (
 
 RETRIEVED = 3
 MOST_OF_TITLE = 6
+ALL_OF_IT = 0.999
 COMPETING = 3
 LEAST_PRECISION = 0.12
 MOST_PHRASES = 3
@@ -133,12 +134,13 @@ class Proposer:
     ) -> None:
         """Add the procedures whose words stand in a title that nothing else explains."""
         lexicon = self._library.lexicon
-        for mention, stems in unexplained_titles(document, lexicon):
-            position = mention.span.start / len(document.note.text)
-            for rank, hit in enumerate(lexicon.held_by(stems, System.CPT, MOST_OF_TITLE)):
+        for title in titles_of(document, lexicon):
+            position = title.mention.span.start / len(document.note.text)
+            for rank, hit in enumerate(lexicon.held_by(title.stems, System.CPT, MOST_OF_TITLE)):
+                source = hit.term.source if hit.score > ALL_OF_IT else "retrieval"
                 self._add(
-                    proposals, document, mention, surroundings,
-                    hit.term, hit.score, "retrieval", MOST_OF_TITLE - 1, rank, position,
+                    proposals, document, title.mention, surroundings,
+                    hit.term, hit.score, source, 0, rank, position,
                 )  # fmt: skip
 
     def _walked(self, value: str, candidate: Candidate, surroundings: Surroundings | None) -> str:
