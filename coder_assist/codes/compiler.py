@@ -231,6 +231,9 @@ _BRACKETS = re.compile(r"\s*\[([^\[\]]*)\]")
 _EMPTY_WORDS = re.compile(r",? (?:not elsewhere classified|not otherwise specified|nec|nos)\b", re.IGNORECASE)
 
 
+_SIDES = frozenset({"left", "right"})
+
+
 def variants(title: str) -> list[str]:
     """Return the ways a title may stand in a note: modifiers in parentheses dropped, brackets as synonyms.
 
@@ -246,7 +249,9 @@ def variants(title: str) -> list[str]:
         head, tail = title[: bracket.start()], title[bracket.end() :]
         forms.append(head + tail)
         if tail.strip(" ,"):
-            forms.append(bracket[1] + tail)
+            # "ascending [right] colon": the side stands for a word of the head, not for the whole of it.
+            before = head.rpartition(" ")[0] + " " if bracket[1].strip() in _SIDES else ""
+            forms.append(before + bracket[1] + tail)
         if " " in bracket[1] and not tail.startswith(","):
             forms.append(bracket[1])
     else:

@@ -60,6 +60,15 @@ class DrugFacts:
     status_code: str
 
 
+def drug_key(name: str) -> str:
+    """Return how a drug's name is looked up: its words, whatever joins them.
+
+    >>> drug_key("Amoxicillin-Clavulanate") == drug_key("amoxicillin / clavulanate")
+    True
+    """
+    return " ".join(word.raw for word in words(name))
+
+
 class Lexicon:
     """Terms, abbreviations and drugs of a compiled store. Safe to use from several threads."""
 
@@ -88,9 +97,10 @@ class Lexicon:
         counts = np.diff(self._starts)
         self._idf = np.log((1 + len(self._table)) / (1 + counts)).astype(np.float32)
         self.drugs = {
-            name: DrugFacts(generic, tuple(conditions), status)
+            drug_key(name): DrugFacts(generic, tuple(conditions), status)
             for name, (generic, conditions, status) in facts["drugs"].items()
         }
+        self.longest_drug = max((name.count(" ") + 1 for name in self.drugs), default=0)
         self.procedures = {
             code: Procedure(**{**fields, "requires": tuple(map(tuple, fields["requires"])), "terms": (),
                                "excludes": tuple(fields["excludes"])})
@@ -108,6 +118,17 @@ class Lexicon:
         self._sorted_stems = lru_cache(maxsize=16384)(self._sort_stems)
         self.terms_of = lru_cache(maxsize=16384)(self._terms_of)
         self._of_system = lru_cache(maxsize=len(System))(self._rows_of_system)
+
+    def drug(self, name: str) -> DrugFacts | None:
+        """Return what is known of a drug by its name as a note writes it, ``None`` for no drug of ours."""
+        return self.drugs.get(drug_key(name))
+
+    def drug_length(self, raws: Sequence[str]) -> int:
+        """Return of how many words the longest drug name at the head of ``raws`` is, 0 if none is there."""
+        for length in range(min(self.longest_drug, len(raws)), 0, -1):
+            if " ".join(raws[:length]) in self.drugs:
+                return length
+        return 0
 
     def __len__(self) -> int:
         return len(self._table)

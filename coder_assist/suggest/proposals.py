@@ -95,7 +95,7 @@ class Proposer:
                         remembered.append((document, mention, position))
                     continue
                 if mention.kind is MentionKind.DRUG:
-                    facts = self._library.lexicon.drugs.get(mention.text.lower())
+                    facts = self._library.lexicon.drug(mention.text)
                     drugs.update(facts.conditions if facts else ())
                     if (
                         facts
