@@ -37,6 +37,8 @@ _STUDY = re.compile(
     r"sleep study|barium|swallow|radiographs?|fluoroscopy|holter|\w{3,}scopy|biometry|refraction|cystometr\w+|"
     r"urodynamic\w*|spirometry|pulmonary function)\b"
 )
+_LEVEL = re.compile(r"c[1-7]|t(?:[1-9]|1[0-2])|l[1-5]|s1")
+_REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar", "s": "lumbar"}
 _FIRST_LINE = re.compile(r"\s*([^\n.:,]{4,100})")
 
 
@@ -73,7 +75,7 @@ def titles_of(document: Document, lexicon: Lexicon) -> Iterator[Title]:
             source="phrase",
             sentence=number,
         )
-        yield Title(mention, tuple(word.stem for word in telling))
+        yield Title(mention, tuple(dict.fromkeys(map(_named, telling))))
 
 
 def _lines(text: str, sections: Sequence[Section], sentences: Sequence[Span]) -> Iterator[Span]:
@@ -112,6 +114,11 @@ def _explained(telling: Sequence[Word], start: int, named: Sequence[Mention]) ->
     parts = [part for mention in named for part in mention.spans]
     held = sum(any(part.start <= start + word.start < part.end for part in parts) for word in telling)
     return held / len(telling)
+
+
+def _named(word: Word) -> str:
+    """Return a word's stem, for a level of the spine the region that operations are named after."""
+    return _REGIONS[word.raw[0]] if _LEVEL.fullmatch(word.raw) else word.stem
 
 
 def _telling(found: Sequence[Word]) -> list[Word]:
