@@ -40,7 +40,7 @@ from coder_assist.codes.sources import (
     read_synonyms,
 )
 from coder_assist.codes.tabular import Node, apply_order_file, read_tabular
-from coder_assist.codes.terms import content_stems, key_of
+from coder_assist.codes.terms import content_stems, key, key_of
 from coder_assist.errors import CodeBookError, LexiconError
 from coder_assist.types import System
 
@@ -241,6 +241,9 @@ _BRACKETS = re.compile(r"\s*\[([^\[\]]*)\]")
 _EMPTY_WORDS = re.compile(r",? (?:not elsewhere classified|not otherwise specified|nec|nos)\b", re.IGNORECASE)
 
 
+_SIDES = frozenset({"left", "right"})
+
+
 def variants(title: str) -> list[str]:
     """Return the ways a title may stand in a note: modifiers in parentheses dropped, brackets as synonyms.
 
@@ -256,7 +259,9 @@ def variants(title: str) -> list[str]:
         head, tail = title[: bracket.start()], title[bracket.end() :]
         forms.append(head + tail)
         if tail.strip(" ,"):
-            forms.append(bracket[1] + tail)
+            # "ascending [right] colon": the side stands for a word of the head, not for the whole of it.
+            before = head.rpartition(" ")[0] + " " if bracket[1].strip() in _SIDES else ""
+            forms.append(before + bracket[1] + tail)
         if " " in bracket[1] and not tail.startswith(","):
             forms.append(bracket[1])
     else:
@@ -268,6 +273,53 @@ def variants(title: str) -> list[str]:
             if spoken and spoken not in result:
                 result.append(spoken)
     return result
+
+
+# Words that operative notes use for one another. A term of the catalogue stands for all of its rewordings.
+_SAME_ACT: tuple[tuple[str, ...], ...] = (
+    ("insertion", "placement", "implantation"),
+    ("excision", "removal", "resection"),
+    ("fusion", "arthrodesis"),
+    ("spinal", "spine"),
+    ("angiogram", "angiography", "arteriogram", "arteriography"),
+    ("dilation", "dilatation"),
+    ("open reduction internal fixation", "orif"),
+    ("incision and drainage", "i&d"),
+    ("cautery", "cauterization"),
+    ("drainage", "evacuation"),
+    ("radiofrequency ablation", "radiofrequency thermocoagulation", "rftc", "rhizotomy"),
+    ("evaluation", "examination"),
+    ("transplant", "transplantation"),
+    ("exchange", "replacement"),
+    ("steroid injection", "steroid block"),
+)
+_PICTURE = re.compile(r"([a-z]{3,})(?:graphy|gram)\b")
+MOST_REWORDINGS = 24
+
+
+def rewordings(term: str) -> list[str]:
+    """Return the other ways in which operative notes write a procedure's term.
+
+    >>> rewordings("port placement")
+    ['port insertion', 'port implantation']
+    >>> rewordings("left ventriculography")
+    ['left ventriculogram']
+    """
+    found = [term]
+    for group in _SAME_ACT:
+        for form in list(found):
+            for words in group:
+                if re.search(rf"\b{re.escape(words)}\b", form):
+                    found += [
+                        re.sub(rf"\b{re.escape(words)}\b", other, form) for other in group if other != words
+                    ]
+                    break
+    for form in list(found):
+        match = _PICTURE.search(form)
+        if match is not None and not form[match.start() :].startswith(("program", "angio", "arterio")):
+            ending = "gram" if match[0].endswith("graphy") else "graphy"
+            found.append(form[: match.start()] + match[1] + ending + form[match.end() :])
+    return list(dict.fromkeys(found))[1:MOST_REWORDINGS]
 
 
 def _book_terms(nodes: Iterable[Node]) -> Iterator[tuple[str, str, str]]:
@@ -354,6 +406,12 @@ def _write_lexicon(
             continue
         for term in (*procedure.terms, procedure.label.lower()):
             add(term, procedure.system, procedure.code, "catalogue")
+    written = {key(term) for procedure in procedures.values() for term in procedure.terms}
+    for procedure in procedures.values():
+        for term in procedure.terms if procedure.use != "look-up" else ():
+            for reworded in rewordings(term):
+                if key(reworded) not in written:  # what a row says outright is not said again for another
+                    add(reworded, procedure.system, procedure.code, "catalogue")
     for term, code, source in _book_terms(books[System.ICD10CM]):
         add(term, System.ICD10CM, code, source)
     for index in (*edition.index, *filter(_is_index, files)):

@@ -28,6 +28,9 @@ from coder_assist.types import Code, System
 COMMON_WORD = 6000
 RESCORED = 200
 FILTER_BITS = 20
+# Of a term that a line holds: how much its own words count against those of the line, and the least of it.
+OF_TERM = 0.7
+LEAST_OF_TERM = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,15 @@ class DrugFacts:
     generic: str
     conditions: tuple[str, ...]
     status_code: str
+
+
+def drug_key(name: str) -> str:
+    """Return how a drug's name is looked up: its words, whatever joins them.
+
+    >>> drug_key("Amoxicillin-Clavulanate") == drug_key("amoxicillin / clavulanate")
+    True
+    """
+    return " ".join(word.raw for word in words(name))
 
 
 class Lexicon:
@@ -85,9 +97,10 @@ class Lexicon:
         counts = np.diff(self._starts)
         self._idf = np.log((1 + len(self._table)) / (1 + counts)).astype(np.float32)
         self.drugs = {
-            name: DrugFacts(generic, tuple(conditions), status)
+            drug_key(name): DrugFacts(generic, tuple(conditions), status)
             for name, (generic, conditions, status) in facts["drugs"].items()
         }
+        self.longest_drug = max((name.count(" ") + 1 for name in self.drugs), default=0)
         self.procedures = {
             code: Procedure(**{**fields, "system": System(fields["system"]), "requires": tuple(map(tuple, fields["requires"])), "terms": (),
                                "excludes": tuple(fields["excludes"])})
@@ -105,6 +118,17 @@ class Lexicon:
         self._sorted_stems = lru_cache(maxsize=16384)(self._sort_stems)
         self.terms_of = lru_cache(maxsize=16384)(self._terms_of)
         self._of_system = lru_cache(maxsize=len(System))(self._rows_of_system)
+
+    def drug(self, name: str) -> DrugFacts | None:
+        """Return what is known of a drug by its name as a note writes it, ``None`` for no drug of ours."""
+        return self.drugs.get(drug_key(name))
+
+    def drug_length(self, raws: Sequence[str]) -> int:
+        """Return of how many words the longest drug name at the head of ``raws`` is, 0 if none is there."""
+        for length in range(min(self.longest_drug, len(raws)), 0, -1):
+            if " ".join(raws[:length]) in self.drugs:
+                return length
+        return 0
 
     def __len__(self) -> int:
         return len(self._table)
@@ -124,6 +148,13 @@ class Lexicon:
         weights = np.repeat(self._idf**2, np.diff(self._starts))
         np.add.at(squares, np.asarray(self._postings), weights)
         return np.sqrt(squares)
+
+    @cached_property
+    def _totals(self) -> npt.NDArray[np.float32]:
+        """The weight of all words of each term."""
+        totals = np.zeros(len(self._table), dtype=np.float32)
+        np.add.at(totals, np.asarray(self._postings), np.repeat(self._idf, np.diff(self._starts)))
+        return totals
 
     def term(self, row: int) -> Term:
         """Return the term in a row of the table."""
@@ -229,6 +260,36 @@ class Lexicon:
             hits.append(Hit(term, min(1.0, 0.6 * cosine + 0.4 * similarity)))
         hits.sort(key=lambda hit: (-hit.score, SOURCES.index(hit.term.source), hit.term.code))
         return hits[:limit]
+
+    def held_by(self, stems: Sequence[str], system: System, limit: int) -> list[Hit]:
+        """Return the terms of a system whose words a line holds, wherever they stand, one of each code.
+
+        A term counts where the line has two of its words and most of its weight. Scores are in [0, 1]:
+        mostly how much of the term the line holds, then how much of the line the term explains.
+        """
+        positions = sorted({self._positions[stem] for stem in stems if stem in self._positions})
+        if not positions:
+            return []
+        rows = [self._postings[self._starts[p] : self._starts[p + 1]] for p in positions]
+        candidates, shared = np.unique(np.concatenate(rows), return_counts=True)
+        wanted = self._of_system(system)[candidates] & (
+            shared >= np.minimum(2, np.asarray(self._table["length"])[candidates])
+        )
+        candidates = candidates[wanted]
+        if not len(candidates):
+            return []
+        held = self._scores([(p, 1.0) for p in positions])[candidates]
+        of_term = held / self._totals[candidates]
+        scores = OF_TERM * of_term + (1 - OF_TERM) * held / float(sum(self._idf[p] for p in positions))
+        order = np.lexsort((candidates, -scores))
+        best: dict[Code, Hit] = {}
+        for place in order.tolist():
+            if len(best) == limit:
+                break
+            if of_term[place] >= LEAST_OF_TERM:
+                term = self.term(int(candidates[place]))
+                best.setdefault(term.code, Hit(term, min(1.0, float(scores[place]))))
+        return list(best.values())
 
     def search(self, text: str, system: System | None = None, limit: int = 10) -> list[Hit]:
         """Return the best term of each code for what someone is typing, best first.

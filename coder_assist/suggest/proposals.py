@@ -15,6 +15,7 @@ from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.suggest.surroundings import NOT_OF_A_TERM, Surroundings
+from coder_assist.suggest.titles import titles_of
 from coder_assist.text.performance import Performance
 from coder_assist.types import (
     Candidate,
@@ -30,6 +31,8 @@ from coder_assist.types import (
 )
 
 RETRIEVED = 3
+MOST_OF_TITLE = 6
+ALL_OF_IT = 0.999
 COMPETING = 3
 LEAST_PRECISION = 0.12
 MOST_PHRASES = 3
@@ -95,7 +98,7 @@ class Proposer:
                         remembered.append((document, mention, position))
                     continue
                 if mention.kind is MentionKind.DRUG:
-                    facts = self._library.lexicon.drugs.get(mention.text.lower())
+                    facts = self._library.lexicon.drug(mention.text)
                     drugs.update(facts.conditions if facts else ())
                     if (
                         facts
@@ -120,6 +123,7 @@ class Proposer:
                         rank,
                         position,
                     )
+            self._add_titles(proposals, document, surroundings)
         if memory is not None:
             self._remember(proposals, remembered, memory)
         at_note = {surroundings.note_id: surroundings for surroundings in around}
@@ -128,6 +132,20 @@ class Proposer:
         self._add_alternatives(proposals)
         self._weigh_procedures(proposals.values(), around)
         return list(proposals.values()), frozenset(drugs)
+
+    def _add_titles(
+        self, proposals: dict[Code, Proposal], document: Document, surroundings: Surroundings
+    ) -> None:
+        """Add the procedures whose words stand in a title that nothing else explains."""
+        lexicon = self._library.lexicon
+        for title in titles_of(document, lexicon):
+            position = title.mention.span.start / len(document.note.text)
+            for rank, hit in enumerate(lexicon.held_by(title.stems, System.CPT, MOST_OF_TITLE)):
+                source = hit.term.source if hit.score > ALL_OF_IT else "retrieval"
+                self._add(
+                    proposals, document, title.mention, surroundings,
+                    hit.term, hit.score, source, 0, rank, position,
+                )  # fmt: skip
 
     def _walked(self, value: str, candidate: Candidate, surroundings: Surroundings | None) -> str:
         """Return the billable code that the surroundings of a candidate's mention support below a node."""
@@ -220,6 +238,8 @@ class Proposer:
     def _terms(self, mention: Mention) -> Iterable[tuple[Term, float, str, int]]:
         """Return the terms a mention may mean, first choice first, with score, source and ambiguity."""
         if mention.source == "phrase":
+            if mention.section is SectionKind.PROCEDURE:
+                return []  # read by ``_add_titles``
             hits = self._library.lexicon.retrieve(content_stems(mention.text), RETRIEVED)
             return [
                 (h.term, h.score, "retrieval", len(hits) - 1) for h in hits if h.score >= WEAKEST_RETRIEVAL

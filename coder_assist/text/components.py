@@ -219,15 +219,13 @@ def _row(
 
 def _drugs(note: NoteWords, lexicon: Lexicon, covered: set[int]) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = []
+    raws = [word.raw for word in note.words]
     at = 0
-    while at < len(note.words):
-        raw = note.words[at].raw
-        if at + 1 < len(note.words) and f"{raw} {note.words[at + 1].raw}" in lexicon.drugs:
-            found.append((at, at + 1))
-            at += 1
-        elif raw in lexicon.drugs and at not in covered:
-            found.append((at,))
-        at += 1
+    while at < len(raws):
+        length = lexicon.drug_length(raws[at : at + lexicon.longest_drug])
+        if length > 1 or (length == 1 and at not in covered):
+            found.append(tuple(range(at, at + length)))
+        at += max(1, length)
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coder_assist.codes import Lexicon, Library, compiler, installed_editions, open_library
-from coder_assist.codes.compiler import store_for, variants
+from coder_assist.codes.compiler import MOST_REWORDINGS, rewordings, store_for, variants
 from coder_assist.codes.terms import key
 from coder_assist.errors import CodeBookError, LexiconError
 from coder_assist.types import System
@@ -359,3 +359,22 @@ def test_completed_codes_add_no_terms(small_library: Library) -> None:
     terms = [small_library.lexicon.term(row) for row in range(len(small_library.lexicon))]
     assert all(len(term.code.value) < 8 for term in terms)
     assert {term.source for term in terms} == {"title", "inclusion", "synonym", "catalogue"}
+
+
+@pytest.mark.parametrize(
+    ("term", "wanted"),
+    [
+        ("picc line placement", "picc line insertion"),
+        ("posterior spinal fusion", "posterior spine arthrodesis"),
+        ("renal arteriography", "renal angiogram"),
+        ("retrograde cystogram", "retrograde cystography"),
+    ],
+)
+def test_rewordings_of_operations(term: str, wanted: str) -> None:
+    """What operative notes use for one another stands for one another; the term itself is not repeated."""
+    found = rewordings(term)
+    assert wanted in found and term not in found and len(found) == len(set(found)) < MOST_REWORDINGS
+
+
+def test_a_side_in_brackets_stands_for_one_word() -> None:
+    assert variants("Unspecified injury of descending [left] colon")[1] == "unspecified injury of left colon"

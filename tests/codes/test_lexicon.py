@@ -13,6 +13,8 @@ from rapidfuzz import fuzz
 from coder_assist.codes import Hit, Lexicon, Library
 from coder_assist.codes.lexicon import COMMON_WORD, RESCORED
 from coder_assist.codes.terms import content_stems, key
+from coder_assist.codes.terms import words as cut
+from coder_assist.types import System
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +225,33 @@ def test_lexicon_has_a_version(lexicon: Lexicon) -> None:
     """The version is a short digest, which a run records."""
     assert len(lexicon.version) == 12
     int(lexicon.version, 16)
+
+
+def test_held_by_finds_scattered_words(library: Library) -> None:
+    """A line holds a term whose words stand apart; one code is offered once, best first."""
+    stems = content_stems("placement of a left femoral vein triple lumen catheter under ultrasound")
+    hits = library.lexicon.held_by(stems, System.CPT, 6)
+    codes = [hit.term.code.value for hit in hits]
+    assert "36556" in codes[:3]
+    assert len(codes) == len(set(codes)) and {hit.term.code.system for hit in hits} == {System.CPT}
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert library.lexicon.held_by(["zzz"], System.CPT, 6) == []
+    assert (
+        library.lexicon.held_by(["catheter"], System.CPT, 6) == []
+    )  # one word of longer terms is not enough
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("amoxicillin-clavulanate 875 mg", 2),
+        ("Insulin glargine at bedtime", 2),
+        ("bictegravir/emtricitabine/tenofovir alafenamide daily", 4),
+        ("metformin 500", 1),
+        ("water", 0),
+    ],
+)
+def test_drugs_of_several_words(library: Library, written: str, words: int) -> None:
+    raws = [word.raw for word in cut(written)]
+    assert library.lexicon.drug_length(raws) == words
+    assert (library.lexicon.drug(" ".join(raws[:words])) is not None) is (words > 0)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from coder_assist.codes import Library
+from coder_assist.codes.lexicon import drug_key
 from coder_assist.codes.sources import (
     SYNONYM_KINDS,
     Combination,
@@ -142,7 +143,7 @@ def test_drugs_stand_once(drugs: list[Drug], library: Library) -> None:
     """No drug stands twice, each has a generic name, and the lexicon knows them all."""
     assert repeated(d.name for d in drugs) == []
     assert [d.name for d in drugs if not d.generic.strip()] == []
-    assert set(library.lexicon.drugs) == {d.name for d in drugs}
+    assert set(library.lexicon.drugs) == {drug_key(d.name) for d in drugs}
 
 
 def test_procedures_are_well_formed(procedures: list[Procedure]) -> None:
