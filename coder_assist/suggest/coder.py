@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from coder_assist.suggest.scoring import describe
 from coder_assist.suggest.sequencing import in_sequence
 from coder_assist.text import NoteReader
 from coder_assist.types import (
+    Assertion,
     Candidate,
     Certainty,
     Code,
@@ -121,6 +123,9 @@ class Coder:
     ) -> tuple[list[Proposal], Context]:
         """Return the proposals of an encounter that was read, before scoring, and their context."""
         proposals, drug_conditions = self._stage(encounter)[2].propose(documents, memory)
+        if self._pack.any_assertion:
+            for proposal in proposals:
+                _admit(proposal)
         return proposals, self._context(encounter, documents, drug_conditions)
 
     def _context(
@@ -216,6 +221,21 @@ class Coder:
             yield self.suggest(work)
 
 
+def _admit(proposal: Proposal) -> None:
+    """Let what the note denies stand like other proposals, marked, for a pack whose gold codes such findings.
+
+    The terms that name a code decide, before phrases that are only remembered for it.
+    """
+    naming = [c for c in proposal.candidates if c.source != "memory"] or proposal.candidates
+    if any(map(affirmed, naming)):
+        return
+    proposal.denied = _reason(replace(proposal, candidates=naming))
+    proposal.candidates = [
+        replace(c, mention=replace(c.mention, assertion=Assertion(cue=c.mention.assertion.cue)))
+        for c in proposal.candidates
+    ]
+
+
 def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
     """Return the chosen codes that a more probable one makes redundant.
 
@@ -258,6 +278,8 @@ def _only_uncertain(proposal: Proposal, encounter: Encounter) -> bool:
 def _why(proposal: Proposal, encounter: Encounter) -> tuple[str, ...]:
     best = max(proposal.candidates, key=lambda candidate: (affirmed(candidate), candidate.score))
     reasons = [f"{best.source}: {best.term}"]
+    if proposal.denied:
+        reasons.append(f"others would withhold it: {proposal.denied}")
     if proposal.assumed:
         reasons.append("assumed: " + ", ".join(dict.fromkeys(proposal.assumed)))
     if _only_uncertain(proposal, encounter):
