@@ -14,7 +14,7 @@ from coder_assist.suggest.features import Context, Proposal, affirmed, features_
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
 from coder_assist.suggest.proposals import Proposer
-from coder_assist.suggest.rivals import alternatives_of
+from coder_assist.suggest.rivals import Rivals
 from coder_assist.suggest.scoring import describe
 from coder_assist.suggest.sequencing import in_sequence
 from coder_assist.text import NoteReader
@@ -178,7 +178,8 @@ class Coder:
         chosen -= _redundant(
             chosen, {proposal.code: (proposal, probability) for proposal, probability, _ in ranked}
         )
-        left = [proposal for proposal, _, _ in ranked if proposal.code not in chosen]
+        rivals = Rivals([proposal for proposal, _, _ in ranked if proposal.code not in chosen])
+        nobody = Rivals(())
         sequence = in_sequence([proposal for proposal, _, _ in ranked if proposal.code in chosen])
         suggestions = tuple(
             Suggestion(
@@ -189,7 +190,7 @@ class Coder:
                 sequence=sequence.get(proposal.code),
                 evidence=_evidence(proposal, texts, affirmed_only=True),
                 reasons=(*_why(proposal, encounter), *reasons),
-                alternatives=alternatives_of(proposal, left if proposal.code in chosen else ()),
+                alternatives=(rivals if proposal.code in chosen else nobody).alternatives_of(proposal),
             )
             for proposal, probability, reasons in ranked
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coder_assist.suggest.features import Proposal
-from coder_assist.suggest.rivals import MOST_RIVALS, alternatives_of
+from coder_assist.suggest.rivals import MOST_RIVALS, Rivals
 from coder_assist.types import (
     Assertion,
     Candidate,
@@ -41,14 +41,14 @@ def test_rivals_share_category_or_words_and_stand_before_siblings() -> None:
         proposal("R05.9", (10, 23), denied=True),
         proposal("93306", (10, 23), system=System.CPT),
     ]
-    assert codes(alternatives_of(chosen, others)) == ["I50.20", "I11.0", "I50.89"]
+    assert codes(Rivals(others).alternatives_of(chosen)) == ["I50.20", "I11.0", "I50.89"]
 
 
 def test_procedures_compete_within_their_family() -> None:
     """Procedures of one family are alternatives of each other, wherever they stand."""
     chosen, other = (proposal(v, (n, n + 5), system=System.CPT) for v, n in (("29881", 0), ("29880", 50)))
     chosen.family = other.family = "knee arthroscopy"
-    assert alternatives_of(chosen, [other, chosen]) == (other.code,)
+    assert Rivals([other, chosen]).alternatives_of(chosen) == (other.code,)
 
 
 def test_rivals_are_few() -> None:
@@ -56,5 +56,5 @@ def test_rivals_are_few() -> None:
     chosen = proposal("M54.50", (0, 5))
     chosen.alternatives = ["M54.59"]
     others = [proposal(f"M54.{n}", (n, n + 1)) for n in range(1, 9)]
-    assert codes(alternatives_of(chosen, others)) == [*(f"M54.{n}" for n in range(1, 7)), "M54.59"]
+    assert codes(Rivals(others).alternatives_of(chosen)) == [*(f"M54.{n}" for n in range(1, 7)), "M54.59"]
     assert MOST_RIVALS == 6
