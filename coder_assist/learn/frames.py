@@ -59,7 +59,9 @@ def feature_frame(
         raise InputError("expected at least one coded note to make features of; got none")
     coder, examples = prepare(lines, priors or {}, any_assertion)
     place = {example.line["id"]: number for number, example in enumerate(examples)}
-    found = sorted(training_rows(coder, examples), key=lambda one: place[one[0].example.line["id"]])
+    found = sorted(
+        training_rows(coder, examples, feature_names()), key=lambda one: place[one[0].example.line["id"]]
+    )
     identity: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for judged, _ in found:
         for proposal, label, weight in zip(judged.proposals, judged.labels, judged.weights, strict=True):

@@ -79,14 +79,13 @@ class Ranker:
 
 
 def training_rows(
-    coder: Coder, examples: Sequence[Example], retention: Retention = KEEP_ALL
+    coder: Coder, examples: Sequence[Example], names: Sequence[str], retention: Retention = KEEP_ALL
 ) -> list[tuple[Judged, Rows]]:
-    """Return the proposals of each example and their features, as a ranker sees them in training.
+    """Return the proposals of each example and their features ``names``, as a ranker sees them in training.
 
     What phrase memory and experience tell of a note comes from the other groups alone. The order is that
     of the inner folds.
     """
-    names = feature_names()
     inner = [fold_of(example.group, INNER_FOLDS, "inner") for example in examples]
     judged: list[Judged] = []
     owners: list[int] = []
@@ -120,7 +119,8 @@ def fit(
     Raises ``ValueError`` if the examples hold no right or no wrong proposal, or if their codes bring weights
     that the classifier takes none of.
     """
-    found = training_rows(coder, examples, retention)
+    names = feature_names(coder.pack.any_assertion)
+    found = training_rows(coder, examples, names, retention)
     blocks = [rows[[label != NEUTRAL for label in one.labels]] for one, rows in found]
     judged = [one for one, _ in found]
     labels = np.array([label for one in judged for label in one.labels if label != NEUTRAL])
@@ -137,7 +137,7 @@ def fit(
     rows = np.concatenate(blocks)
     estimators = [_fitted(make(seed + number), rows, labels, weights) for number in range(MODELS)]
     memory = build_memory((e.phrases for e in examples), least_patients=retention.least_patients)
-    return Ranker(estimators, gather_experience(judged, retention), memory, feature_names())
+    return Ranker(estimators, gather_experience(judged, retention), memory, names)
 
 
 def _fitted(estimator: Any, rows: Rows, labels: npt.NDArray[np.int64], weights: Rows) -> Any:
