@@ -34,7 +34,7 @@ PRIORS := $(wildcard $(SHARED)/mdace/code-counts.tsv)
 
 train: install
 	$(BIN)/coder-assist train $(foreach file,$(REAL) corpora/encounters.jsonl,--corpus $(file)) \
-	  $(if $(PRIORS),--priors $(PRIORS)) --out models/clinical-us
+	  $(if $(PRIORS),--priors $(PRIORS)) --alone corpora/encounters.jsonl --out models/clinical-us
 
 bench: install
 	$(BIN)/python -m benchmarks.speed

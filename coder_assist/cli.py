@@ -551,9 +551,32 @@ def train(
     hand_set: Annotated[
         bool, typer.Option("--hand-set", help="Learn nothing: write the pack of hand-set weights.")
     ] = False,
+    any_assertion: Annotated[
+        bool,
+        typer.Option(
+            "--any-assertion",
+            help="The notes were coded whatever they say of a finding, denied ones too (CodiEsp).",
+        ),
+    ] = False,
+    private: Annotated[
+        bool,
+        typer.Option(
+            "--private", help="Keep no phrase of fewer than three patients, and none with digits or names."
+        ),
+    ] = False,
+    estimator: Annotated[
+        str | None,
+        typer.Option(
+            help="What ranks instead of boosted trees: module:factory, a function of a seed that returns a classifier."
+        ),
+    ] = None,
+    alone: Annotated[
+        Path | None,
+        typer.Option(help="One of the corpora, of which the card also shows what it would give alone."),
+    ] = None,
 ) -> None:
     """Train a pack from coded corpora; its figures are out of fold."""
-    from coder_assist.learn.packing import train_pack, transparent_pack
+    from coder_assist.learn.packing import Recipe, train_pack, transparent_pack
     from coder_assist.learn.report import score_table
 
     if hand_set:
@@ -562,7 +585,8 @@ def train(
         return
 
     with _plain_errors(), errors.status("reading notes") as status:
-        results = train_pack(corpus or [], to, priors, seed, status.update)
+        recipe = Recipe(seed, any_assertion, private, estimator, alone)
+        results = train_pack(corpus or [], to, priors, recipe, status.update)
     out.print(score_table({name: scores.as_dict() for name, scores in results.items()}))
 
 

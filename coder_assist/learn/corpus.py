@@ -272,8 +272,8 @@ def _codes(body: str, marks: Sequence[Mark]) -> list[Record]:
 def read_corpus(path: Path) -> Iterator[Record]:
     """Read a coded corpus line by line, each checked; unknown keys are kept.
 
-    ``codes`` may be empty, and ``evidence`` of a code may be missing. Codes are returned in written
-    form. Raises ``CorpusError`` with file and line; its message holds ids and codes, no note text.
+    ``codes`` may be empty, and ``evidence`` of a code may be missing; ``weight``, above 0 and at most 1, says
+    how much a code counts in training. Codes are returned in written form. Raises ``CorpusError`` with file and line; its message holds ids and codes, no note text.
     """
     ids: dict[str, int] = {}
     with path.open(encoding="utf-8") as lines:
@@ -300,6 +300,9 @@ def _checked(record: object) -> Record:
     for key in ("id", "text"):
         if not isinstance(record.get(key), str) or not record[key].strip():
             raise ValueError(f"{key!r} must be a string that is not blank")
+    for key in ("patient_id", "encounter", "group"):
+        if not isinstance(record.get(key), str | int | None):
+            raise ValueError(f"{key!r} must be a string or a whole number")
     for key, choices in _CHOICES.items():
         if record.get(key) is not None and record[key] not in choices:
             raise ValueError(f"{key!r} must be one of {', '.join(choices)}")
@@ -325,6 +328,9 @@ def _checked_code(coded: object, text: str) -> Record:
     status = coded.get("status", "required")
     if status not in STATUSES:
         raise ValueError(f"status of {code} must be one of {', '.join(STATUSES)}")
+    weight = coded.get("weight", 1)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1:
+        raise ValueError(f"weight of {code} must be a number above 0 and at most 1")
     evidence = coded.get("evidence") or []
     if not isinstance(evidence, list):
         raise ValueError(f"evidence of {code} must be a list")

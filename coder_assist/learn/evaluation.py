@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from coder_assist.errors import CorpusError, InputError
 from coder_assist.learn.corpus import read_corpus
 from coder_assist.learn.coverage import Ranked, by_score, held_back
-from coder_assist.learn.examples import make_examples
 from coder_assist.learn.packing import predictions_of
-from coder_assist.learn.remember import build_memory, note_phrases
+from coder_assist.learn.preparing import prepare
 from coder_assist.learn.training import Scored, out_of_fold, thresholds
 from coder_assist.measure import NoteScore, Scores, score_notes, summarize
-from coder_assist.settings import Settings
 from coder_assist.suggest import Coder, Pack
-from coder_assist.suggest.scoring import WeightedScorer
 from coder_assist.suggest.wire import read_record, run_record
 from coder_assist.types import System
 
@@ -138,16 +134,10 @@ def score_out_of_fold(
 ) -> OutOfFold:
     """Score lines by rankers trained on the other folds of the lines themselves, as training does for its figures.
 
-    Of the pack only the prior counts are used. Raises ``InputError`` if there is too little to train on.
+    Of the pack only the prior counts are used, and whether it codes findings whatever is said of them. Raises ``InputError`` if there is too little to train on.
     """
     progress(f"reading {len(lines)} notes")
-    with TemporaryDirectory() as scratch:
-        # As in ``packing``: the notes are read once, with every phrase that any fold may remember pointed out.
-        build_memory(map(note_phrases, lines)).save(Path(scratch))
-        learned = Path(scratch) / "memory.npy"
-        untrained = Pack("untrained", WeightedScorer(), pack.priors, memory_file=learned)
-        coder = Coder.load_with(untrained, Settings())
-        examples = make_examples(coder, lines)
+    coder, examples = prepare(lines, pack.priors, pack.any_assertion)
     try:
         scored = out_of_fold(coder, examples, folds, seed, progress=progress)
     except ValueError as error:

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from coder_assist.codes import Shelf
 from coder_assist.errors import DataError, InputError
+from coder_assist.learn.card import make_card
 from coder_assist.learn.corpus import read_corpus
-from coder_assist.learn.examples import make_examples
 from coder_assist.learn.operating import curve_record
-from coder_assist.learn.remember import build_memory, note_phrases
+from coder_assist.learn.preparing import prepare
+from coder_assist.learn.remember import KEEP_ALL, Retention
 from coder_assist.learn.resampling import intervals
-from coder_assist.learn.training import FOLDS, Progress, Scored, fit, out_of_fold, thresholds, to_scorer
+from coder_assist.learn.training import (
+    FOLDS,
+    MakeEstimator,
+    Progress,
+    Scored,
+    fit,
+    gradient_boosting,
+    load_factory,
+    out_of_fold,
+    thresholds,
+    to_scorer,
+)
 from coder_assist.measure import NoteScore, Scores, score_notes, summarize
 from coder_assist.settings import Settings
-from coder_assist.suggest import Coder, Pack
+from coder_assist.suggest import Coder
 from coder_assist.suggest.packs import save_pack
 from coder_assist.suggest.scoring import WeightedScorer
 from coder_assist.suggest.wire import run_record
 from coder_assist.types import System
-
-QUOTED = ("f1", "recall_at_20", "map", "reach", "first_listed", "evidence", "ece")
 
 
 def read_priors(path: Path | None) -> dict[str, int]:
@@ -73,112 +84,133 @@ def transparent_pack(target: Path, priors: Path | None) -> None:
     save_pack(target, WeightedScorer(), read_priors(priors), card)
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a pack is made of coded notes.
+
+    ``any_assertion``: the notes were coded whatever they say of a finding (CodiEsp), so a denied one may be
+    right. ``private``: keep no phrase of fewer than three patients, and none with digits or names.
+    ``estimator`` names, as ``module:factory``, what ranks instead of the boosted trees. ``alone`` is one of
+    the corpora; the card then also shows what a pack of it alone, without prior counts, would do.
+    """
+
+    seed: int = 0
+    any_assertion: bool = False
+    private: bool = False
+    estimator: str | None = None
+    alone: Path | None = None
+
+
 def train_pack(
-    corpora: Sequence[Path], target: Path, priors: Path | None, seed: int, progress: Progress
+    corpora: Sequence[Path],
+    target: Path,
+    priors: Path | None = None,
+    recipe: Recipe = Recipe(),
+    progress: Progress = lambda _: None,
 ) -> dict[str, Scores]:
     """Train on coded corpora, write the pack to ``target`` and return its out-of-fold scores by system.
 
-    Raises ``InputError`` for a corpus that cannot be read, ``PackError`` if ``target`` holds something else.
+    Raises ``InputError`` for a corpus that cannot be read or a recipe that cannot be followed, ``PackError``
+    if ``target`` holds something else or the estimator cannot be stored.
     """
-    # A corpus may keep notes for measuring: its "split" says so.
-    lines: list[dict[str, Any]] = [
-        line for path in corpora for line in read_corpus(path) if line.get("split") != "test"
-    ]
+    by_file = {path: _training_lines(path) for path in corpora}
+    lines = [line for found in by_file.values() for line in found]
     if not lines:
         raise InputError("expected at least one coded note to train on; the corpora hold none")
+    if recipe.alone is not None and recipe.alone not in by_file:
+        raise InputError(f"{recipe.alone.name} must be one of the corpora to show figures of it alone")
+    make = load_factory(recipe.estimator) if recipe.estimator else gradient_boosting
     counts = read_priors(priors)
-    settings = Settings()
     progress(f"reading {len(lines)} notes")
-    with TemporaryDirectory() as scratch:
-        # The notes are read once, with every phrase that any fold may remember pointed out.
-        build_memory(map(note_phrases, lines)).save(Path(scratch))
-        learned = Path(scratch) / "memory.npy"
-        coder = Coder.load_with(Pack("untrained", WeightedScorer(), counts, memory_file=learned), settings)
-        examples = make_examples(coder, lines)
-    scored = out_of_fold(coder, examples, FOLDS, seed, progress=progress)
-    cuts = thresholds(scored)
-    predicted = predictions_of(coder, scored, cuts)
-    by_system: dict[str, list[NoteScore]] = {
-        system.value: score_notes(system.value, lines, predicted) for system in System if system.value in cuts
-    }
-    progress("fitting the ranker on all notes")
-    ranker = fit(coder, examples, seed)
+    retention = _retention(recipe)
+    coder, examples = prepare(lines, counts, recipe.any_assertion, retention)
+    try:
+        scored = out_of_fold(coder, examples, FOLDS, recipe.seed, make, progress, retention)
+        cuts = thresholds(scored)
+        progress("fitting the ranker on all notes")
+        ranker = fit(coder, examples, recipe.seed, make, retention)
+    except ValueError as error:
+        raise InputError(f"{len(lines)} notes cannot be trained on in {FOLDS} folds; {error}") from None
+    by_system = _score_by_system(coder, scored, cuts)
     metrics: dict[str, Any] = {name: _figures(name, notes) for name, notes in by_system.items()}
     sources = [
-        {
-            "file": path.name,
-            "sha256": sha256(path.read_bytes()).hexdigest(),
-            "notes": sum(1 for _ in read_corpus(path)),
-        }
-        for path in corpora
+        {"file": path.name, "sha256": sha256(path.read_bytes()).hexdigest(), "notes": len(found)}
+        for path, found in by_file.items()
     ]
-    card = _card(target.name, sources, metrics, cuts)
-    record = {
+    record: dict[str, Any] = {
         "folds": FOLDS,
-        "seed": seed,
+        "seed": recipe.seed,
         "trained_on": sources,
         "thresholds": cuts,
         "out_of_fold": metrics,
         "precision_curve": curve_record(by_system),
     }
+    if recipe.estimator:
+        record["estimator"] = recipe.estimator
+    if recipe.alone is not None:
+        record["alone"] = {"file": recipe.alone.name, **_alone(by_file, recipe, make, retention, progress)}
     save_pack(
         target,
         to_scorer(ranker, cuts),
         counts,
-        card,
+        make_card(target.name, record, recipe),
         ranker.experience,
         ranker.memory,
         ranker.estimators,
         record,
+        recipe.any_assertion,
     )
     return {name: summarize(name, notes) for name, notes in by_system.items()}
 
 
+def _training_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a corpus but those that it keeps for measuring: its "split" says so."""
+    return [line for line in read_corpus(path) if line.get("split") != "test"]
+
+
+def _retention(recipe: Recipe) -> Retention:
+    if not recipe.private:
+        return KEEP_ALL
+    return Retention.private(Shelf.of(Settings()).library_for(None)[0].lexicon.knows)
+
+
+def _score_by_system(
+    coder: Coder, scored: Sequence[Scored], cuts: dict[str, float]
+) -> dict[str, list[NoteScore]]:
+    predicted = predictions_of(coder, scored, cuts)
+    lines = [judged.example.line for judged, _ in scored]
+    return {
+        system.value: score_notes(system.value, lines, predicted) for system in System if system.value in cuts
+    }
+
+
+def _alone(
+    by_file: Mapping[Path, Sequence[dict[str, Any]]],
+    recipe: Recipe,
+    make: MakeEstimator,
+    retention: Retention,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return what one corpus alone would give: out of fold on itself, and on the notes of the other corpora."""
+    assert recipe.alone is not None
+    mine = by_file[recipe.alone]
+    others = [line for path, found in by_file.items() if path != recipe.alone for line in found]
+    progress(f"reading again, for {recipe.alone.name} alone")
+    coder, examples = prepare([*mine, *others], {}, recipe.any_assertion, retention)
+    known, new = examples[: len(mine)], examples[len(mine) :]
+    scored = out_of_fold(coder, known, FOLDS, recipe.seed, make, progress, retention)
+    cuts = thresholds(scored)
+    found = {"out_of_fold": _score_by_system(coder, scored, cuts)}
+    if new:
+        progress("scoring the other corpora")
+        ranker = fit(coder, known, recipe.seed, make, retention)
+        applied = [ranker.score(coder, example) for example in new]
+        found["other_corpora"] = _score_by_system(coder, applied, cuts)
+    return {
+        part: {name: _figures(name, notes) for name, notes in by_system.items()}
+        for part, by_system in found.items()
+    }
+
+
 def _figures(system: str, notes: list[NoteScore]) -> dict[str, object]:
     return {**summarize(system, notes).as_dict(), "intervals": intervals(system, notes)}
-
-
-def _card(name: str, sources: list[dict[str, Any]], metrics: dict[str, Any], cuts: dict[str, float]) -> str:
-    rows = []
-    for metric in QUOTED:
-        cells = []
-        for figures in metrics.values():
-            value, interval = figures[metric], figures["intervals"][metric]
-            cells.append(
-                "-"
-                if value is None or interval is None
-                else f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
-            )
-        rows.append(f"| {metric} | " + " | ".join(cells) + " |")
-    return "\n".join(
-        [
-            f"# Model pack `{name}`",
-            "",
-            "## Intended use",
-            "",
-            "Orders and preselects code suggestions for a medical coder, who decides. Not for coding without review.",
-            "",
-            "## Trained on",
-            "",
-            *(f"- `{s['file']}`: {s['notes']} notes, SHA-256 {s['sha256'][:16]}" for s in sources),
-            "",
-            "The pack holds weights, thresholds and counts. Words of notes are kept only as 64-bit hashes.",
-            "",
-            f"## Figures, {FOLDS}-fold out of fold (95 % bootstrap interval over notes)",
-            "",
-            "| | " + " | ".join(metrics) + " |",
-            "|---|" + "---|" * len(metrics),
-            *rows,
-            "",
-            "Preselected from: " + ", ".join(f"{system} {cut:.2f}" for system, cut in cuts.items()) + ".",
-            "",
-            "## Limits",
-            "",
-            "- The authored lexicon was written with the first training corpus in view, so figures on it are somewhat high;",
-            "  figures on notes that nobody read are in the README.",
-            "- Codes were assigned by one careful coder; E/M levels, anesthesia and drug supply codes are left out.",
-            "- ICD-10-CM edition April 2026. Known failure groups: obstetric combinations, spine levels, external causes,",
-            "  procedures whose neighbours differ by number or size.",
-            "",
-        ]
-    )

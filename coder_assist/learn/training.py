@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.utils.validation import has_fit_parameter
 
+from coder_assist.errors import InputError
 from coder_assist.learn.examples import (
     NEUTRAL,
     Example,
@@ -24,7 +27,7 @@ from coder_assist.learn.examples import (
     judge,
     matrix,
 )
-from coder_assist.learn.remember import build_memory
+from coder_assist.learn.remember import KEEP_ALL, Retention, build_memory
 from coder_assist.suggest import Coder
 from coder_assist.suggest.experience import Experience
 from coder_assist.suggest.memory import PhraseMemory
@@ -37,7 +40,8 @@ MODELS = 3
 
 Progress = Callable[[str], None]
 MakeEstimator = Callable[[int], Any]
-Scored = tuple[Judged, npt.NDArray[np.float64]]
+Rows = npt.NDArray[np.float64]
+Scored = tuple[Judged, Rows]
 
 
 def gradient_boosting(seed: int) -> HistGradientBoostingClassifier:
@@ -74,34 +78,102 @@ class Ranker:
         return judged, self.ranks.probabilities(matrix(judged, self.experience, self.names))
 
 
+def training_rows(
+    coder: Coder, examples: Sequence[Example], names: Sequence[str], retention: Retention = KEEP_ALL
+) -> list[tuple[Judged, Rows]]:
+    """Return the proposals of each example and their features ``names``, as a ranker sees them in training.
+
+    What phrase memory and experience tell of a note comes from the other groups alone. The order is that
+    of the inner folds.
+    """
+    inner = [fold_of(example.group, INNER_FOLDS, "inner") for example in examples]
+    judged: list[Judged] = []
+    owners: list[int] = []
+    for fold in range(INNER_FOLDS):
+        memory = build_memory(
+            (e.phrases for e, own in zip(examples, inner, strict=True) if own != fold),
+            least_patients=retention.least_patients,
+        )
+        judged += [judge(coder, e, memory) for e, own in zip(examples, inner, strict=True) if own == fold]
+        owners += [fold] * inner.count(fold)
+    rows: list[tuple[Judged, Rows]] = []
+    for fold in range(INNER_FOLDS):
+        outside = gather_experience(
+            (one for one, own in zip(judged, owners, strict=True) if own != fold), retention
+        )
+        rows += [
+            (one, matrix(one, outside, names)) for one, own in zip(judged, owners, strict=True) if own == fold
+        ]
+    return rows
+
+
 def fit(
-    coder: Coder, examples: Sequence[Example], seed: int = 0, make: MakeEstimator = gradient_boosting
+    coder: Coder,
+    examples: Sequence[Example],
+    seed: int = 0,
+    make: MakeEstimator = gradient_boosting,
+    retention: Retention = KEEP_ALL,
 ) -> Ranker:
     """Fit a ranker. ``make`` builds an unfitted scikit-learn classifier from a seed.
 
-    Raises ``ValueError`` if the examples hold no right or no wrong proposal.
+    Raises ``ValueError`` if the examples hold no right or no wrong proposal, or if their codes bring weights
+    that the classifier takes none of.
     """
-    names = feature_names()
-    inner = [fold_of(example.group, INNER_FOLDS, "inner") for example in examples]
-    judged: list[Judged] = []
-    for fold in range(INNER_FOLDS):
-        memory = build_memory(e.phrases for e, own in zip(examples, inner, strict=True) if own != fold)
-        judged += [judge(coder, e, memory) for e, own in zip(examples, inner, strict=True) if own == fold]
-    blocks: list[npt.NDArray[np.float64]] = []
-    labels: list[int] = []
-    for fold in range(INNER_FOLDS):
-        own_folds = [fold_of(one.example.group, INNER_FOLDS, "inner") for one in judged]
-        outside = gather_experience(one for one, own in zip(judged, own_folds, strict=True) if own != fold)
-        for one, own in zip(judged, own_folds, strict=True):
-            keep = [label != NEUTRAL for label in one.labels]
-            if own == fold and any(keep):
-                blocks.append(matrix(one, outside, names)[keep])
-                labels += [label for label in one.labels if label != NEUTRAL]
-    if len(set(labels)) < 2:
+    names = feature_names(coder.pack.any_assertion)
+    found = training_rows(coder, examples, names, retention)
+    blocks = [rows[[label != NEUTRAL for label in one.labels]] for one, rows in found]
+    judged = [one for one, _ in found]
+    labels = np.array([label for one in judged for label in one.labels if label != NEUTRAL])
+    weights = np.array(
+        [
+            weight
+            for one in judged
+            for label, weight in zip(one.labels, one.weights, strict=True)
+            if label != NEUTRAL
+        ]
+    )
+    if len(set(labels.tolist())) < 2:
         raise ValueError(f"training needs right and wrong proposals; got {len(labels)} labels of one kind")
     rows = np.concatenate(blocks)
-    estimators = [make(seed + number).fit(rows, np.array(labels)) for number in range(MODELS)]
-    return Ranker(estimators, gather_experience(judged), build_memory(e.phrases for e in examples), names)
+    estimators = [_fitted(make(seed + number), rows, labels, weights) for number in range(MODELS)]
+    memory = build_memory((e.phrases for e in examples), least_patients=retention.least_patients)
+    return Ranker(estimators, gather_experience(judged, retention), memory, names)
+
+
+def _fitted(estimator: Any, rows: Rows, labels: npt.NDArray[np.int64], weights: Rows) -> Any:
+    if np.all(weights == 1.0):
+        return estimator.fit(rows, labels)
+    if not has_fit_parameter(estimator, "sample_weight"):
+        raise ValueError(
+            f"the codes bring weights, but {type(estimator).__name__}.fit takes no sample_weight; "
+            "take the weights out of the corpus or choose another estimator"
+        )
+    return estimator.fit(rows, labels, sample_weight=weights)
+
+
+def load_factory(name: str) -> MakeEstimator:
+    """Return the function that ``module:factory`` names: it makes a classifier from a seed.
+
+    Raises ``InputError`` if there is no such function, or if what it makes cannot be a ranker.
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon or not module or not attribute:
+        raise InputError(f"estimator must be written module:factory; got {name!r}")
+    try:
+        factory = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"estimator {name!r} cannot be found; {error}") from None
+    made = factory(0) if callable(factory) else factory
+    if not callable(factory) or not all(hasattr(made, method) for method in ("fit", "predict_proba")):
+        raise InputError(
+            f"estimator {name!r} must be a function of a seed that returns a classifier with fit and "
+            f"predict_proba; got {type(made).__name__}"
+        )
+
+    def make(seed: int) -> Any:
+        return factory(seed)
+
+    return make
 
 
 def out_of_fold(
@@ -111,12 +183,14 @@ def out_of_fold(
     seed: int = 0,
     make: MakeEstimator = gradient_boosting,
     progress: Progress = lambda _: None,
+    retention: Retention = KEEP_ALL,
 ) -> list[Scored]:
     """Return each example's proposals and probabilities from a ranker that never saw its group, in order."""
     scored: dict[int, Scored] = {}
     for fold in range(folds):
         progress(f"fold {fold + 1} of {folds}")
-        ranker = fit(coder, [e for e in examples if fold_of(e.group, folds) != fold], seed, make)
+        others = [e for e in examples if fold_of(e.group, folds) != fold]
+        ranker = fit(coder, others, seed, make, retention)
         for place, example in enumerate(examples):
             if fold_of(example.group, folds) == fold:
                 scored[place] = ranker.score(coder, example)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,42 +11,38 @@ from pathlib import Path
 from coder_assist.codes import Library, ListedBook, Shelf
 from coder_assist.errors import NoteError
 from coder_assist.settings import Settings
+from coder_assist.suggest.beside import redundant, stands_beside
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
+from coder_assist.suggest.grounds import MOST_EVIDENCE, evidence_of, only_uncertain, reason_withheld, why
 from coder_assist.suggest.inpatient import NO_BOOK, InpatientProposer, Scored, asks_for_pcs
 from coder_assist.suggest.integral import IntegralProcedures
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
 from coder_assist.suggest.proposals import Proposer
+from coder_assist.suggest.rivals import Rivals
 from coder_assist.suggest.rules import Coding, FactBook, Line, RuleBook, lines_of
 from coder_assist.suggest.rules.edit_files import NO_EDITS, EditTables, edit_tables
 from coder_assist.suggest.scoring import describe
 from coder_assist.suggest.sequencing import in_sequence
 from coder_assist.text import NoteReader
-from coder_assist.text.performance import Performance
 from coder_assist.text.sections import find_sections
 from coder_assist.types import (
-    Candidate,
-    Certainty,
+    Assertion,
     Code,
     Document,
     Encounter,
     Evidence,
-    Experiencer,
     Finding,
     Note,
-    Polarity,
     Run,
     SectionKind,
-    Setting,
     Span,
     Suggestion,
     System,
-    Temporality,
     Withheld,
 )
 
 MOST_SUGGESTIONS = 80
-MOST_EVIDENCE = 6
 LEAST_PROBABILITY = 0.01
 MOST_SEARCHED = 10
 # A code that an addendum contradicts keeps this much of its probability.
@@ -163,6 +158,9 @@ class Coder:
     ) -> tuple[list[Proposal], Context]:
         """Return the proposals of an encounter that was read, before scoring, and their context."""
         proposals, drug_conditions = self._stage(encounter)[2].propose(documents, memory)
+        if self._pack.any_assertion:
+            for proposal in proposals:
+                _admit(proposal)
         return proposals, self._context(encounter, documents, drug_conditions)
 
     def _context(
@@ -304,11 +302,13 @@ class Coder:
             if probability >= threshold(proposal.code.system)
             and not proposal.corrected
             and not proposal.never_preselected
-            and not _only_uncertain(proposal, encounter)
+            and not only_uncertain(proposal, encounter)
         }
-        chosen -= _redundant(
+        chosen -= redundant(
             chosen, {proposal.code: (proposal, probability) for proposal, probability, _ in ranked}
         )
+        rivals = Rivals([proposal for proposal, _, _ in ranked if proposal.code not in chosen])
+        nobody = Rivals(())
         sequence = in_sequence([proposal for proposal, _, _ in ranked if proposal.code in chosen])
         suggestions = tuple(
             Suggestion(
@@ -317,9 +317,9 @@ class Coder:
                 probability=round(probability, 4),
                 selected=proposal.code in chosen,
                 sequence=sequence.get(proposal.code),
-                evidence=_evidence(proposal, texts, affirmed_only=True),
-                reasons=(*_why(proposal, encounter), *reasons),
-                alternatives=tuple(Code(proposal.code.system, value) for value in proposal.alternatives),
+                evidence=evidence_of(proposal, texts, affirmed_only=True),
+                reasons=(*why(proposal, encounter), *reasons),
+                alternatives=(rivals if proposal.code in chosen else nobody).alternatives_of(proposal),
             )
             for proposal, probability, reasons in ranked
         )
@@ -327,8 +327,8 @@ class Coder:
             Withheld(
                 proposal.code,
                 proposal.title,
-                parts.get(proposal.code) or _reason(proposal),
-                _evidence(proposal, texts, affirmed_only=proposal.code in parts),
+                parts.get(proposal.code) or reason_withheld(proposal),
+                evidence_of(proposal, texts, affirmed_only=proposal.code in parts),
             )
             for proposal in proposals
             if proposal.code in parts or not any(map(affirmed, proposal.candidates))
@@ -363,7 +363,7 @@ class Coder:
         ]
         parts: dict[Code, str] = {}
         for proposal, _, _ in ranked if whole else ():
-            others = [other.code for other in whole if _stands_beside(other, proposal)]
+            others = [other.code for other in whole if stands_beside(other, proposal)]
             found = self._integral.whole(proposal.code, others)
             if found is not None:
                 parts[proposal.code] = f"integral to {found[0]} ({found[1]})"
@@ -390,145 +390,20 @@ def _with(run: Run, findings: tuple[Finding, ...]) -> Run:
     return replace(run, suggestions=suggestions, findings=findings)
 
 
-def _stands_beside(whole: Proposal, part: Proposal) -> bool:
-    """Say whether two procedures were done in one session: one note names both.
-
-    The same words alone ("colonoscopy" for the look and for the biopsy) are two readings of one procedure,
-    unless what sets the larger one apart stands in the note.
-    """
-    mine = [(c.note_id, c.mention.span) for c in part.candidates if affirmed(c)]
-    theirs = [(c.note_id, c.mention.span) for c in whole.candidates if affirmed(c)]
-    if {note for note, _ in mine}.isdisjoint(note for note, _ in theirs):
-        return False
-    return whole.requirement > 0 or any(
-        not any(note == other and span.overlaps(taken) for other, taken in mine) for note, span in theirs
-    )
-
-
 def _missing_book(encounter: Encounter, library: Library) -> str | None:
     return NO_BOOK if asks_for_pcs(encounter) and System.ICD10PCS not in library.books else None
 
 
-def _redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
-    """Return the chosen codes that a more probable one makes redundant.
+def _admit(proposal: Proposal) -> None:
+    """Let what the note denies stand like other proposals, marked, for a pack whose gold codes such findings.
 
-    Of a combination code and its parts, the less probable; and a code all of whose words another code of
-    its category rests on ("heart failure" within "acute systolic heart failure"), unless they are the two
-    sides of one mention.
+    The terms that name a code decide, before phrases that are only remembered for it.
     """
-    redundant = set()
-    for code in chosen:
-        proposal, probability = scored[code]
-        for other in chosen - {code}:
-            rival, higher = scored[other]
-            if higher < probability or (higher == probability and other > code):
-                continue
-            combined = other.value == proposal.displaced_by or rival.displaced_by == code.value
-            if combined or (proposal.category == rival.category and _rests_on_words_of(proposal, rival)):
-                redundant.add(code)
-    return redundant
-
-
-def _rests_on_words_of(proposal: Proposal, rival: Proposal) -> bool:
-    mine = {(c.note_id, c.mention.span) for c in proposal.candidates if affirmed(c)}
-    theirs = {(c.note_id, c.mention.span) for c in rival.candidates if affirmed(c)}
-    if mine & theirs and not proposal.alternative_rank and not rival.alternative_rank:
-        return False
-    return all(any(note == other and span.overlaps(taken) for other, taken in theirs) for note, span in mine)
-
-
-def _only_uncertain(proposal: Proposal, encounter: Encounter) -> bool:
-    """Say whether a code rests on uncertain mentions alone where those may not be coded (guideline IV.H)."""
-    if encounter.uncertain_as_established:
-        return False
-    return all(
-        candidate.mention.assertion.certainty is Certainty.UNCERTAIN
-        for candidate in proposal.candidates
-        if affirmed(candidate)
-    )
-
-
-def _why(proposal: Proposal, encounter: Encounter) -> tuple[str, ...]:
-    best = max(proposal.candidates, key=lambda candidate: (affirmed(candidate), candidate.score))
-    reasons = [f"{best.source}: {best.term}"]
-    if proposal.assumed:
-        reasons.append("assumed: " + ", ".join(dict.fromkeys(proposal.assumed)))
-    if proposal.corrected:
-        reasons.append(f"lowered: {proposal.corrected}")
-    if proposal.amended:
-        reasons.append(proposal.amended)
-    if proposal.never_preselected:
-        reasons.append(f"not preselected: {proposal.never_preselected}")
-    if _only_uncertain(proposal, encounter):
-        where = "outpatient" if encounter.setting is Setting.OUTPATIENT else "professional claim"
-        reasons.append(f"not preselected: {where}, uncertain diagnosis (guideline IV.H)")
-    return tuple(reasons)
-
-
-# What a note says of a procedure that was not done for this encounter; the first that is said is the reason.
-_NOT_PERFORMED = {
-    Performance.DECLINED: "declined or not done",
-    Performance.PLANNED: "planned, not performed",
-    Performance.ORDERED: "ordered or recommended, not performed",
-    Performance.BEFORE: "done before this encounter",
-}
-
-
-def _reason(proposal: Proposal) -> str:
-    """Return why a proposal without an affirmed mention is held back."""
-    judged = [candidate.mention.assertion for candidate in proposal.candidates]
-    if proposal.code.system is not System.ICD10CM:
-        told = {candidate.mention.attributes.get("performance", "") for candidate in proposal.candidates}
-        for performance, reason in _NOT_PERFORMED.items():
-            if performance in told:
-                return reason
-    if any(a.experiencer is Experiencer.FAMILY for a in judged):
-        return "family history"
-    if any(a.polarity is Polarity.NEGATED and "rule" in a.cue for a in judged):
-        return "ruled out"
-    if any(a.polarity is Polarity.NEGATED for a in judged):
-        return "negated"
-    if any(a.temporality is Temporality.HYPOTHETICAL for a in judged):
-        return "hypothetical or planned"
-    return "not about the patient's present state"
-
-
-_EVIDENCE_ORDER = (
-    "diagnosis_list",
-    "procedure_title",
-    "diagnosis_early",
-    "narrative",
-    "plan",
-    "past_history",
-)
-
-
-def _evidence(proposal: Proposal, texts: dict[str, str], affirmed_only: bool) -> tuple[Evidence, ...]:
-    """Return the phrases a code rests on, the most telling section first, the longest phrase where they overlap."""
-
-    def order(candidate: Candidate) -> tuple[int, str, int, int]:
-        group = section_group(candidate.mention.section)
-        rank = _EVIDENCE_ORDER.index(group) if group in _EVIDENCE_ORDER else len(_EVIDENCE_ORDER)
-        span = candidate.mention.span
-        return rank, candidate.note_id, -len(span), span.start
-
-    found: list[Evidence] = []
-    for candidate in (*sorted(proposal.candidates, key=order), *sorted(proposal.copies, key=order)):
-        if affirmed_only and not affirmed(candidate):
-            continue
-        section: SectionKind = candidate.mention.section
-        for span in candidate.mention.spans:
-            inside = any(e.note_id == candidate.note_id and e.span.overlaps(span) for e in found)
-            if not inside:
-                found.append(Evidence(candidate.note_id, span, span.slice(texts[candidate.note_id]), section))
-    if len(texts) > 1:
-        # The best of each note before the second of any.
-        nth: Counter[str] = Counter()
-        places = []
-        for evidence in found:
-            places.append(nth[evidence.note_id])
-            nth[evidence.note_id] += 1
-        found = [
-            evidence for _, evidence in sorted(zip(places, found, strict=True), key=lambda pair: pair[0])
-        ]
-    return tuple(found[:MOST_EVIDENCE])
+    naming = [c for c in proposal.candidates if c.source != "memory"] or proposal.candidates
+    if any(map(affirmed, naming)):
+        return
+    proposal.denied = reason_withheld(replace(proposal, candidates=naming))
+    proposal.candidates = [
+        replace(c, mention=replace(c.mention, assertion=Assertion(cue=c.mention.assertion.cue)))
+        for c in proposal.candidates
+    ]

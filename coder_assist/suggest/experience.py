@@ -17,10 +17,16 @@ from coder_assist.suggest.features import Proposal, affirmed
 SHRINK = 4.0
 
 
+def keyed_words(proposal: Proposal) -> dict[str, str]:
+    """Return the words of a proposal's affirmed candidates, by the hash of them with the code."""
+    texts = {c.mention.text.lower() for c in proposal.candidates if affirmed(c)}
+    ending = f"|{proposal.code.value}"
+    return {blake2b((text + ending).encode(), digest_size=8).hexdigest(): text for text in texts}
+
+
 def word_keys(proposal: Proposal) -> list[str]:
     """Return the hashed words-with-code pairs of a proposal's affirmed candidates, each once."""
-    phrases = {f"{c.mention.text.lower()}|{c.code.value}" for c in proposal.candidates if affirmed(c)}
-    return sorted(blake2b(phrase.encode(), digest_size=8).hexdigest() for phrase in phrases)
+    return sorted(keyed_words(proposal))
 
 
 def _log_odds(rate: float) -> float:
@@ -30,12 +36,29 @@ def _log_odds(rate: float) -> float:
 
 @dataclass
 class Experience:
-    """Counts ``[right, proposed]`` by code, category and hashed words, and over everything."""
+    """Counts ``[right, proposed]`` by code, category and hashed words, and over everything.
+
+    ``carried`` counts the coded notes that carry each code, proposed or not, of ``notes`` in all.
+    """
 
     codes: dict[str, list[int]] = field(default_factory=dict)
     categories: dict[str, list[int]] = field(default_factory=dict)
     words: dict[str, list[int]] = field(default_factory=dict)
     total: list[int] = field(default_factory=lambda: [1, 4])
+    carried: dict[str, int] = field(default_factory=dict)
+    notes: int = 0
+    _families: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for code, count in self.carried.items():
+            self._families[code[:3]] = self._families.get(code[:3], 0) + count
+
+    def carry(self, codes: Iterable[str]) -> None:
+        """Count the codes that one note carries, proposed or not."""
+        self.notes += 1
+        for code in codes:
+            self.carried[code] = self.carried.get(code, 0) + 1
+            self._families[code[:3]] = self._families.get(code[:3], 0) + 1
 
     def add(self, proposal: Proposal, right: bool) -> None:
         """Count one proposal and whether it was right."""
@@ -61,6 +84,20 @@ class Experience:
             "seen_words": _log_odds(self._rate(seen, code)),
             "seen_code_count": math.log1p(code_counts[1] if code_counts else 0),
             "seen_words_count": math.log1p(seen[1]),
+            **self._carried(proposal),
+        }
+
+    def _carried(self, proposal: Proposal) -> dict[str, float]:
+        carried = self.carried.get(proposal.code.value, 0)
+        family = self._families.get(proposal.code.value[:3], 0)
+        everywhere = (carried + 0.5) / (self.notes + SHRINK)
+        return {
+            "carried": math.log1p(carried),
+            "carried_category": math.log1p(family),
+            "carried_share": (carried + 0.2) / (family + 1.0),
+            "memory_lift": _log_odds(proposal.memory_precision) - _log_odds(everywhere)
+            if proposal.memory_precision
+            else 0.0,
         }
 
     @staticmethod
@@ -79,9 +116,23 @@ class Experience:
     def as_json(self, least: int = 1) -> dict[str, object]:
         """Return the counts for a pack; word pairs seen fewer than ``least`` times are left out."""
         kept = {key: counts for key, counts in sorted(self.words.items()) if counts[1] >= least}
-        return {"codes": self.codes, "categories": self.categories, "words": kept, "total": self.total}
+        return {
+            "codes": self.codes,
+            "categories": self.categories,
+            "words": kept,
+            "total": self.total,
+            "carried": self.carried,
+            "notes": self.notes,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Experience:
         """Read what ``as_json`` wrote."""
-        return cls(dict(data["codes"]), dict(data["categories"]), dict(data["words"]), list(data["total"]))
+        return cls(
+            dict(data["codes"]),
+            dict(data["categories"]),
+            dict(data["words"]),
+            list(data["total"]),
+            dict(data.get("carried", {})),
+            int(data.get("notes", 0)),
+        )

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rapidfuzz import fuzz
+
 from coder_assist.text.performance import NOT_DONE, Performance
 from coder_assist.types import (
     Candidate,
@@ -110,6 +112,13 @@ FEATURES: dict[str, str] = {
     "seen_words": "how often these words with this code were right, shrunk (log odds)",
     "seen_code_count": "how often the code was proposed (log)",
     "seen_words_count": "how often these words were proposed with this code (log)",
+    "carried": "training notes that carry the code (log)",
+    "carried_category": "training notes' codes of its category (log)",
+    "carried_share": "share of the code among the codes of its category that training notes carry, shrunk",
+    "memory_lift": "log odds of the remembered phrase's precision over the share of all notes that carry the code",
+    "memory_second": "best precision of a second remembered phrase that stands elsewhere",
+    "title_match": "how much of the code's title the best words say, 0 to 1",
+    "denied": "1 if no mention holds for the patient, in a pack whose gold codes such findings too",
 }
 
 
@@ -142,6 +151,8 @@ class Proposal:
     corrected: str = ""
     amended: str = ""
     copies: list[Candidate] = field(default_factory=list)
+    # Why nothing of it holds for the patient, in a pack that proposes such findings all the same.
+    denied: str = ""
 
     @property
     def category(self) -> str:
@@ -290,7 +301,10 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 "memory_precision": proposal.memory_precision,
                 "memory_support": math.log1p(proposal.memory_support),
                 "memory_phrases": math.log1p(proposal.memory_phrases),
+                "memory_second": _second_memory(proposal),
                 "alternative_rank": float(proposal.alternative_rank),
+                "title_match": _title_match(proposal),
+                "denied": float(bool(proposal.denied)),
                 "requirement": proposal.requirement,
                 "excluded": float(proposal.excluded),
                 "list_place": math.log1p(proposal.list_place),
@@ -329,6 +343,18 @@ def _performed(candidate: Candidate) -> float:
         return 1.0
     here = candidate.mention.section
     return -float(here in _ONLY_NAMED and (told != Performance.DONE or here is K.HISTORY_PRESENT))
+
+
+def _second_memory(proposal: Proposal) -> float:
+    scores = sorted((c.score for c in proposal.candidates if c.source == "memory"), reverse=True)
+    return scores[1] if len(scores) > 1 else 0.0
+
+
+def _title_match(proposal: Proposal) -> float:
+    """Return the best likeness of an affirmed mention's words to the title, whatever their order."""
+    title = proposal.title.lower()
+    texts = {candidate.mention.text.lower() for candidate in proposal.candidates if affirmed(candidate)}
+    return max((fuzz.token_set_ratio(text, title) for text in texts), default=0.0) / 100
 
 
 def _of_candidates(proposal: Proposal) -> dict[str, float]:

@@ -39,7 +39,11 @@ DEFAULT = "clinical-us"
 
 @dataclass(frozen=True)
 class Pack:
-    """A loaded pack. ``version`` is ``<name>@<first 12 digits of its checksum>``."""
+    """A loaded pack. ``version`` is ``<name>@<first 12 digits of its checksum>``.
+
+    ``any_assertion``: the notes it learnt from were coded whatever a note says of a finding (denied, a
+    relative's), so it proposes such findings too, marked.
+    """
 
     version: str
     scorer: Scorer
@@ -47,6 +51,7 @@ class Pack:
     experience: Experience | None = None
     memory: PhraseMemory | None = None
     memory_file: Path | None = None
+    any_assertion: bool = False
 
     @property
     def category_priors(self) -> dict[str, int]:
@@ -121,6 +126,7 @@ def save_pack(
     memory: PhraseMemory | None = None,
     estimators: Sequence[Any] = (),
     metrics: Mapping[str, object] | None = None,
+    any_assertion: bool = False,
 ) -> None:
     """Write a pack; ``estimators`` are what its trained scorer was made of.
 
@@ -132,6 +138,8 @@ def save_pack(
     for old in directory.iterdir():
         old.unlink()
     config: dict[str, object] = {"format": FORMAT, "name": directory.name}
+    if any_assertion:
+        config["any_assertion"] = True
     if isinstance(scorer, WeightedScorer):
         config |= {"kind": "weights", "threshold": scorer.cut, "bias": scorer.bias, "weights": scorer.weights}
     elif isinstance(scorer, TrainedScorer):
@@ -141,6 +149,9 @@ def save_pack(
         import skops.io
 
         content = skops.io.dumps(list(estimators), compression=ZIP_DEFLATED)
+        further = _further_types(directory, set(skops.io.get_untrusted_types(data=content)))
+        if further:
+            config["trusted"] = further
         (directory / "ranker.skops").write_bytes(_without_dates(content))
     else:
         raise PackError(f"a pack holds a WeightedScorer or a TrainedScorer; got {type(scorer).__name__}")
@@ -155,6 +166,18 @@ def save_pack(
     (directory / "priors.tsv").write_text("\n".join(["code\tcharts", *lines]) + "\n", encoding="utf-8")
     (directory / "CARD.md").write_text(card, encoding="utf-8")
     write_checksums(directory)
+
+
+def _further_types(directory: Path, types: set[str]) -> list[str]:
+    """Return the types besides ``TRUSTED`` that an estimator needs. Raises ``PackError`` unless scikit-learn's."""
+    further = sorted(types - set(TRUSTED))
+    for name in further:
+        if not name.startswith("sklearn."):
+            raise PackError(
+                f"pack {directory.name}: ranker.skops holds a type that is not trusted, {name}; expected "
+                "estimators made of scikit-learn's own types"
+            )
+    return further
 
 
 def _without_dates(archive: bytes) -> bytes:
@@ -199,6 +222,7 @@ def load_pack(directory: Path | None = None) -> Pack:
         experience,
         memory,
         directory / "memory.npy" if memory else None,
+        config.get("any_assertion") is True,
     )
 
 
@@ -218,14 +242,18 @@ def _scorer(directory: Path, config: Mapping[str, Any]) -> Scorer:
 def load_estimators(directory: Path) -> list[Any]:
     """Return the fitted scikit-learn estimators of a verified pack, for training and inspection.
 
-    Raises ``PackError`` for a file that holds another type than those trusted.
+    Besides ``TRUSTED`` it may hold the types that ``config.json`` names, if they are scikit-learn's own; raises
+    ``PackError`` for any other.
     """
     import skops.io  # on demand: it brings all of scikit-learn, which serving does without
 
     file = directory / "ranker.skops"
-    untrusted = set(skops.io.get_untrusted_types(file=file)) - set(TRUSTED)
-    if untrusted:
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    further = _further_types(directory, set(skops.io.get_untrusted_types(file=file)))
+    unnamed = sorted(set(further) - set(config.get("trusted", ())))
+    if unnamed:
         raise PackError(
-            f"pack {directory.name}: {file.name} holds a type that is not trusted, {sorted(untrusted)[0]}"
+            f"pack {directory.name}: {file.name} holds a type that is not trusted, {unnamed[0]}; "
+            "config.json does not name it"
         )
-    return list(skops.io.load(file, trusted=list(TRUSTED)))
+    return list(skops.io.load(file, trusted=[*TRUSTED, *further]))

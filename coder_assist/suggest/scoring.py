@@ -156,9 +156,13 @@ class MeanOfEstimators:
 
 
 def make_ranker(estimators: Sequence[Any]) -> Ranks:
-    """Return the fast trees where the estimators are boosted trees, else the estimators themselves."""
-    boosted = all(hasattr(estimator, "_predictors") for estimator in estimators)
-    return Forest(estimators) if boosted else MeanOfEstimators(estimators)
+    """Return the fast trees where the estimators are boosted trees that fit them, else the estimators."""
+    if all(hasattr(estimator, "_predictors") for estimator in estimators):
+        try:
+            return Forest(estimators)
+        except ValueError:
+            pass  # trees with more leaves than the fast form holds are served by scikit-learn
+    return MeanOfEstimators(estimators)
 
 
 def describe(row: Mapping[str, float]) -> tuple[str, ...]:
@@ -185,6 +189,7 @@ _FACTS = {
     "combination": "two conditions of the notes together earn it",
     "history": "a condition of the past",
     "measured": "a number in the note",
+    "denied": "no mention holds for the patient, but the notes that this pack learnt from code such findings",
     "displaced": "a combination code of this encounter makes it redundant",
     "retrieved": "found by similar words, not by a known term",
 }

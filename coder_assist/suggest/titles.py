@@ -39,6 +39,10 @@ _STUDY = re.compile(
 )
 _LEVEL = re.compile(r"c[1-7]|t(?:[1-9]|1[0-2])|l[1-5]|s1")
 _REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar", "s": "lumbar"}
+# Words of a sentence about somebody; a heading has none.
+_SENTENCE = re.compile(
+    r"\b(?:he|she|we|i|they|patient|pt|is|are|was|were|had|has|have|will|would|should|to)\b"
+)
 _FIRST_LINE = re.compile(r"\s*([^\n.:,]{4,100})")
 
 
@@ -93,7 +97,8 @@ def _lines(text: str, sections: Sequence[Section], sentences: Sequence[Span]) ->
                 yield body
         elif not section.title:
             first = _FIRST_LINE.match(text)
-            if first is not None and _STUDY.search(first[1].lower()):
+            line = first[1].lower() if first else ""
+            if first is not None and _STUDY.search(line) and not _SENTENCE.search(line):
                 yield Span(first.start(1), first.end(1))
         elif section.kind in _MAY_NAME_STUDY and _STUDY.search(section.title.lower()):
             yield Span(section.span.start, section.span.start + len(section.title))

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
+from coder_assist.codes import Library
 from coder_assist.codes.terms import key
+from coder_assist.errors import CorpusError, InputError, SettingsError
+from coder_assist.learn import feature_frame
 from coder_assist.learn.corpus import read_corpus
-from coder_assist.learn.examples import fold_of, make_examples
-from coder_assist.learn.remember import build_memory, note_phrases
-from coder_assist.learn.training import best_threshold, fit
+from coder_assist.learn.examples import Example, feature_names, fold_of, make_examples
+from coder_assist.learn.frames import COLUMNS
+from coder_assist.learn.packing import Recipe, train_pack
+from coder_assist.learn.remember import Retention, build_memory, note_phrases
+from coder_assist.learn.training import best_threshold, fit, load_factory
 from coder_assist.settings import Settings
-from coder_assist.suggest import Coder, Pack
+from coder_assist.suggest import Coder, Pack, load_pack
+from coder_assist.suggest.experience import keyed_words
+from coder_assist.suggest.features import FEATURES, Proposal
 from coder_assist.suggest.scoring import WeightedScorer
+from coder_assist.types import (
+    Assertion,
+    Candidate,
+    Code,
+    Mention,
+    MentionKind,
+    Note,
+    SectionKind,
+    Span,
+    System,
+)
 
 CORPUS = Path(__file__).parents[2] / "corpora" / "encounters.jsonl"
 
@@ -95,3 +118,274 @@ def test_ranker_learns_from_our_notes_and_repeats_itself(cache_dir: Path) -> Non
         right += [v for v, label in zip(values, judged.labels, strict=True) if label == 1]
         wrong += [v for v, label in zip(values, judged.labels, strict=True) if label == 0]
     assert np.mean(right) > 2 * np.mean(wrong)
+
+
+def _corpus(notes: int = 24) -> list[dict[str, object]]:
+    """Return notes of two kinds, each with a diagnosis to find and another only mentioned."""
+    lines = []
+    for number in range(notes):
+        text = (
+            "ASSESSMENT: Hypertension. Puffs two packs daily. No fever."
+            if number % 2
+            else "ASSESSMENT: Type 2 diabetes. Brown spots on shins. Denies cough."
+        )
+        code, words = ("I10", "Hypertension") if number % 2 else ("E11.9", "Type 2 diabetes")
+        lines.append(line(f"n{number}", text, code, words) | {"patient_id": f"p{number}"})
+    return lines
+
+
+def test_group_is_named_patient_encounter_or_note() -> None:
+    """Splits go by the group a line names, else by its patient, its encounter, itself."""
+    base = line("n1", "Fever.", "R50.9", None)
+    asked = [
+        {},
+        {"encounter": "e1"},
+        {"encounter": "e1", "patient_id": "p1"},
+        {"patient_id": "p1", "group": "g"},
+    ]
+    found = [Example({**base, **keys}, None, [], None).group for keys in asked]  # type: ignore[arg-type]
+    assert found == ["n1", "e1", "p1", "g"]
+
+
+def test_memory_counts_patients_not_notes() -> None:
+    """Three notes of one patient are one patient; lines that name none count together as one."""
+    notes = [line(f"a{i}", "Brown spots on shins.", "L81.8", "Brown spots") for i in range(3)]
+    same = [note | {"patient_id": "p"} for note in notes]
+    three = [note | {"patient_id": f"p{i}"} for i, note in enumerate(notes)]
+    for unknown in (same, notes):
+        assert len(build_memory(map(note_phrases, unknown), least_patients=3)) == 0
+    assert build_memory(map(note_phrases, three), least_patients=3).lookup(key("brown spots"))
+
+
+def test_private_phrases_hold_no_digits_and_no_unknown_words(library: Library) -> None:
+    """Under privacy rules a phrase consists of the lexicon's words, whoever shares it."""
+    private = Retention.private(library.lexicon.knows)
+    notes = [
+        line(f"a{i}", "Zebulon Quackenbush has diabetes mellitus since 1987.", "E11.9", None)
+        | {"patient_id": f"p{i}"}
+        for i in range(4)
+    ]
+    memory = build_memory((note_phrases(note, private) for note in notes), least_patients=3)
+    assert memory.lookup(key("diabetes mellitus"))
+    for words in ("Zebulon", "Quackenbush", "Zebulon Quackenbush", "1987", "Quackenbush diabetes"):
+        assert memory.lookup(key(words)) == []
+    assert build_memory(map(note_phrases, notes)).lookup(key("Quackenbush")), "the canary must be findable"
+
+
+@pytest.mark.parametrize("weight", [0, -1, 1.5, True, "much"])
+def test_weight_must_be_a_share(tmp_path: Path, weight: object) -> None:
+    """A code's weight is above 0 and at most 1; anything else names its line."""
+    bad = line("n1", "Fever.", "R50.9", None)
+    bad["codes"][0]["weight"] = weight  # type: ignore[index]
+    path = tmp_path / "bad.jsonl"
+    path.write_text(json.dumps(bad) + "\n")
+    with pytest.raises(CorpusError, match=r"weight of R50\.9"):
+        list(read_corpus(path))
+
+
+class _Spy(LogisticRegression):
+    """Remembers what it was fitted with."""
+
+    def fit(self, X, y, sample_weight=None):  # type: ignore[no-untyped-def]
+        self.seen_ = sample_weight
+        return super().fit(X, y, sample_weight=sample_weight)
+
+
+def test_weights_reach_the_estimator(cache_dir: Path) -> None:
+    """A code accepted in bulk counts less in fitting; wrong proposals and other codes count in full."""
+    lines = _corpus()
+    for row in lines[1::2]:
+        row["codes"][0]["weight"] = 0.25  # type: ignore[index]
+    coder = Coder.load_with(Pack("untrained", WeightedScorer(), {}), Settings(cache_dir=cache_dir))
+    ranker = fit(coder, make_examples(coder, lines), make=lambda seed: _Spy(max_iter=500))
+    weights = ranker.estimators[0].seen_
+    assert set(weights) == {0.25, 1.0}
+    assert sum(weights == 0.25) == 12
+    with pytest.raises(ValueError, match="no sample_weight"):
+        fit(coder, make_examples(coder, lines), make=lambda seed: KNeighborsClassifier())
+
+
+def logistic(seed: int) -> LogisticRegression:
+    """A factory as ``--estimator`` names one."""
+    return LogisticRegression(max_iter=2000, random_state=seed)
+
+
+def boosted_large(seed: int) -> HistGradientBoostingClassifier:
+    """Trees of more leaves than the fast form holds."""
+    return HistGradientBoostingClassifier(
+        max_iter=5, max_leaf_nodes=31, min_samples_leaf=2, random_state=seed
+    )
+
+
+def not_a_classifier(seed: int) -> LinearRegression:
+    """What cannot rank."""
+    return LinearRegression()
+
+
+@pytest.fixture
+def factories(monkeypatch: pytest.MonkeyPatch) -> str:
+    """This module under a name that ``module:factory`` can import."""
+    monkeypatch.setitem(sys.modules, "my_factories", sys.modules[__name__])
+    return "my_factories"
+
+
+@pytest.mark.parametrize("factory", ["logistic", "boosted_large"])
+def test_any_classifier_ranks_and_is_served_from_its_pack(
+    factory: str, factories: str, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scikit-learn classifier of one's own trains a pack, which suggests what it learnt, probabilities in [0, 1]."""
+    monkeypatch.setenv("CODER_ASSIST_CACHE_DIR", str(cache_dir))
+    corpus = tmp_path / "coded.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in _corpus(40)))
+    scores = train_pack([corpus], tmp_path / "mine", recipe=Recipe(estimator=f"{factories}:{factory}"))
+    assert scores["ICD-10-CM"].recall == 1.0
+    assert f"{factories}:{factory}" in (tmp_path / "mine" / "CARD.md").read_text()
+    assert not (tmp_path / "mine" / "forest.npz").exists() or factory == "boosted_large"
+    coder = Coder.load(tmp_path / "mine", Settings(cache_dir=cache_dir))
+    run = coder.suggest(Note("x", "ASSESSMENT: Hypertension. No fever."))
+    assert [s.code.value for s in run.suggestions if s.selected] == ["I10"]
+    assert all(0 <= s.probability <= 1 for s in run.suggestions)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("logistic", "module:factory"),
+        ("no_such_module:f", "cannot be found"),
+        ("my_factories:absent", "cannot be found"),
+        ("my_factories:not_a_classifier", "got LinearRegression"),
+    ],
+)
+def test_bad_estimators_are_refused(name: str, said: str, factories: str) -> None:
+    """What cannot be a ranker is named with what was expected."""
+    with pytest.raises(InputError, match=said):
+        load_factory(name)
+
+
+def test_private_pack_holds_no_trace_of_names_and_numbers(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Canary: of names, numbers and rare phrases of notes no file of a private pack holds text or hash."""
+    monkeypatch.setenv("CODER_ASSIST_CACHE_DIR", str(cache_dir))
+    lines = _corpus(30)
+    for number, row in enumerate(lines):
+        start = len(str(row["text"])) + 1
+        row["text"] = f"{row['text']} Zebulon Quackenbush, MRN 8837712, has hypertension."
+        if number < 2:
+            row["text"] += " Sarcoidosis of the thyroid."
+        assert start < len(str(row["text"]))
+    corpus = tmp_path / "coded.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in lines))
+    train_pack([corpus], tmp_path / "open")
+    train_pack([corpus], tmp_path / "private", recipe=Recipe(private=True))
+    assert "three patients" in (tmp_path / "private" / "CARD.md").read_text()
+
+    def traces(pack: Path) -> set[str]:
+        content = b"".join(path.read_bytes() for path in sorted(pack.iterdir()))
+        words = (
+            "Zebulon",
+            "Quackenbush",
+            "8837712",
+            "Zebulon Quackenbush",
+            "MRN 8837712",
+            "thyroid sarcoidosis",
+        )
+        loaded = load_pack(pack)
+        assert loaded.memory is not None
+        assert loaded.experience is not None
+        found = {word for word in words if word.lower().encode() in content.lower()}
+        found |= {word for word in words if loaded.memory.lookup(key(word))}
+        shown = Mention((Span(0, 1),), MentionKind.DIAGNOSIS, "Quackenbush", SectionKind.OTHER, Assertion())
+        for value in ("I10", "E11.9"):
+            code = Code(System.ICD10CM, value)
+            proposal = Proposal(code, "", [Candidate(shown, code, "exact", "", 1.0)])
+            found |= {"hash"} & {
+                "hash" for hashed in keyed_words(proposal) if hashed in loaded.experience.words
+            }
+        return found
+
+    assert traces(tmp_path / "private") == set()
+    assert len(load_pack(tmp_path / "private").memory or ()) > 0
+
+
+def test_alone_must_be_one_of_the_corpora(tmp_path: Path) -> None:
+    """Figures of a corpus alone need the corpus."""
+    corpus = tmp_path / "coded.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in _corpus(4)))
+    with pytest.raises(InputError, match=r"other\.jsonl must be one of the corpora"):
+        train_pack([corpus], tmp_path / "p", recipe=Recipe(alone=tmp_path / "other.jsonl"))
+
+
+def test_card_shows_a_corpus_alone(tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``alone`` the card has its figures out of fold and on the notes of the other corpora."""
+    monkeypatch.setenv("CODER_ASSIST_CACHE_DIR", str(cache_dir))
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    lines = _corpus(44)
+    first.write_text("".join(json.dumps(row) + "\n" for row in lines[:30]))
+    second.write_text("".join(json.dumps(row) + "\n" for row in lines[30:]))
+    train_pack([first, second], tmp_path / "p", recipe=Recipe(alone=first))
+    card = (tmp_path / "p" / "CARD.md").read_text()
+    assert "A pack of `first.jsonl` alone, without prior counts" in card
+    alone = json.loads((tmp_path / "p" / "metrics.json").read_text())["alone"]
+    assert alone["out_of_fold"]["ICD-10-CM"]["notes"] == 30
+    assert alone["other_corpora"]["ICD-10-CM"]["notes"] == 14
+
+
+def test_denied_findings_are_proposed_where_the_gold_codes_them(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pack learnt from notes coded whatever they say proposes a denied finding, marked; another withholds it."""
+    monkeypatch.setenv("CODER_ASSIST_CACHE_DIR", str(cache_dir))
+    lines = [
+        line(
+            f"n{i}",
+            f"He denied {'nausea' if i % 2 else 'cough'}. Stable.",
+            "R11.0" if i % 2 else "R05.9",
+            None,
+        )
+        for i in range(40)
+    ]
+    corpus = tmp_path / "coded.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in lines))
+    train_pack([corpus], tmp_path / "all", recipe=Recipe(any_assertion=True))
+    note = Note("x", "He denied nausea. Stable.")
+    run = Coder.load(tmp_path / "all", Settings(cache_dir=cache_dir)).suggest(note)
+    (suggested,) = [s for s in run.suggestions if s.code.value == "R11.0"]
+    assert suggested.selected
+    assert "others would withhold it: negated" in suggested.reasons
+    assert "Do not use it on claims" in (tmp_path / "all" / "CARD.md").read_text()
+    usual = Coder.load(settings=Settings(cache_dir=cache_dir)).suggest(note)
+    assert "R11.0" not in {s.code.value for s in usual.suggestions}
+    assert "R11.0" in {w.code.value for w in usual.withheld}
+
+
+def test_feature_frame_has_documented_columns_labels_and_groups(
+    cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row for each proposal, every column documented, labels by the gold, groups by patient."""
+    pytest.importorskip("pandas")
+    monkeypatch.setenv("CODER_ASSIST_CACHE_DIR", str(cache_dir))
+    frame = feature_frame(_corpus(16))
+    assert list(frame.columns) == list(frame.attrs["columns"]) == [*COLUMNS, *feature_names()]
+    right = frame[frame.label == 1]
+    assert sorted(set(right.code)) == ["E11.9", "I10"]
+    assert len(right) == 16
+    assert set(frame.group) == {f"p{i}" for i in range(16)}
+    assert not frame.isna().any().any()
+    assert list(dict.fromkeys(frame.note)) == [f"n{i}" for i in range(16)]
+
+
+def test_feature_frame_without_pandas_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra the error names it."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(SettingsError, match=r"coder-assist\[workbench\]"):
+        feature_frame(_corpus(2))
+
+
+def test_training_page_lists_every_feature() -> None:
+    """The table of docs/training.md is made from ``FEATURES`` and ``COLUMNS``."""
+    page = (CORPUS.parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    for name, meaning in {**COLUMNS, **FEATURES}.items():
+        assert f"| `{name}` | {meaning} |" in page, f"docs/training.md lacks the row of {name}"
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    assert len(rows) == len(COLUMNS) + len(FEATURES)

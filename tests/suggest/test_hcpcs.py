@@ -45,7 +45,7 @@ def test_a_service_is_suggested(coder: Coder) -> None:
             "PROCEDURE: The knee was injected with 40 mg of Kenalog. Kenalog injection tolerated well.",
             "J3301",
         ),
-        ("PLAN: A rolling walker was given to the patient for home use.", "E0143"),
+        ("PLAN: A rolling walker was dispensed for home use.", "E0143"),
         ("PLAN: The ankle was placed in a CAM walker boot.", "L4387"),
     ],
 )
