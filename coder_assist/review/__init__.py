@@ -1,0 +1,1 @@
+"""What coders decide, kept: the store, people, the audit log, claims and audits."""
