@@ -8,13 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def default_cache_dir() -> Path:
     """Return the per-user directory for compiled code books; it can be deleted at any time."""
     return platformdirs.user_cache_path("coder-assist")
+
+
+def default_data_dir() -> Path:
+    """Return the per-user directory of the review's database; it must not be deleted."""
+    return platformdirs.user_data_path("coder-assist")
 
 
 class Settings(BaseSettings):
@@ -42,6 +47,13 @@ class Settings(BaseSettings):
     cpt_file: Path | None = Field(
         default=None,
         description="A licensee's CPT file from the AMA: LONGULT.txt, MEDU.txt or SHORTU.txt.",
+    )
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Where the review keeps its embedded database."
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="postgresql://user:password@host/name instead of the embedded SQLite database.",
     )
     pack: Path | None = Field(default=None, description="Model pack to use instead of the default one.")
     host: str = Field(default="127.0.0.1", description="Address the service listens on.")

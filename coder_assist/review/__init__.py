@@ -1,1 +1,1 @@
-"""What coders decide, kept: the store, people, the audit log, claims and audits."""
+"""The review: what coders decide about encounters, kept so that nothing is lost."""

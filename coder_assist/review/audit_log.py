@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from coder_assist.errors import DataError, SettingsError
+from coder_assist.types import AuditEvent
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -43,47 +44,33 @@ logger = logging.getLogger("coder_assist.review")
 GENESIS = "0" * 64  # stands for the hash before the first event
 WITNESS_EVERY = 64  # events between two signed hashes that are kept for good
 
-APPENDED = "audit events appended"  # in a session's info: there is a new head to sign after its commit
+
+def digest(event: AuditEvent) -> str:
+    """Return the SHA-256 over everything that an event says, as canonical JSON."""
+    said = [
+        event.sequence,
+        _stamp(event.at),
+        event.actor,
+        event.action,
+        event.subject,
+        event.details,
+        event.previous_hash,
+    ]
+    return hashlib.sha256(_canonical(said)).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """A link of the chain. ``details`` holds ids, codes, versions and counts; never note text."""
-
-    sequence: int
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    details: Mapping[str, Any]
-    previous_hash: str
-    hash: str
-
-    def digest(self) -> str:
-        """Return the SHA-256 over everything the event says, as canonical JSON."""
-        said = [
-            self.sequence,
-            _stamp(self.at),
-            self.actor,
-            self.action,
-            self.subject,
-            self.details,
-            self.previous_hash,
-        ]
-        return hashlib.sha256(_canonical(said)).hexdigest()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the event as an export's line writes it."""
-        return {
-            "sequence": self.sequence,
-            "at": _stamp(self.at),
-            "actor": self.actor,
-            "action": self.action,
-            "subject": self.subject,
-            "details": dict(self.details),
-            "previous_hash": self.previous_hash,
-            "hash": self.hash,
-        }
+def as_record(event: AuditEvent) -> dict[str, Any]:
+    """Return an event as an export's line and the service write it."""
+    return {
+        "sequence": event.sequence,
+        "at": _stamp(event.at),
+        "actor": event.actor,
+        "action": event.action,
+        "subject": event.subject,
+        "details": dict(event.details),
+        "previous_hash": event.previous_hash,
+        "hash": event.hash,
+    }
 
 
 def _canonical(value: object) -> bytes:
@@ -95,13 +82,13 @@ def _stamp(at: datetime) -> str:
 
 
 def linked(
-    previous: LoggedEvent | None,
+    previous: AuditEvent | None,
     at: datetime,
     actor: str,
     action: str,
     subject: str,
     details: Mapping[str, Any],
-) -> LoggedEvent:
+) -> AuditEvent:
     """Return the event that follows ``previous`` in the chain (the first one if it is ``None``)."""
     return _following(
         previous.sequence if previous else 0,
@@ -122,11 +109,11 @@ def _following(
     action: str,
     subject: str,
     details: Mapping[str, Any],
-) -> LoggedEvent:
+) -> AuditEvent:
     # Through JSON and back: what is hashed is what any database and any export will give back.
     plain = json.loads(_canonical(details))
-    event = LoggedEvent(sequence + 1, at, actor, action, subject, plain, hash, "")
-    return replace(event, hash=event.digest())
+    event = AuditEvent(sequence + 1, at, actor, action, subject, plain, hash, "")
+    return replace(event, hash=digest(event))
 
 
 # --- In the database -------------------------------------------------------------------------------
@@ -139,13 +126,14 @@ def append(
     subject: str,
     details: Mapping[str, Any] | None = None,
     at: datetime | None = None,
-) -> LoggedEvent:
+) -> AuditEvent:
     """Add an event within the caller's transaction, so that it is there exactly if the change is.
 
     Appends wait for each other until their transactions end: two events cannot follow the same one.
     """
     from sqlalchemy import insert
 
+    from coder_assist.review.database import AUDITED
     from coder_assist.review.tables import AuditEventRow, AuditHeadRow
 
     head = session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
@@ -168,11 +156,11 @@ def append(
         )
     )
     session.flush()
-    session.info[APPENDED] = True
+    session.info[AUDITED] = True  # there is a new head to sign after the commit
     return event
 
 
-def events_in(session: Session, after: int = 0) -> Iterator[LoggedEvent]:
+def events_in(session: Session, after: int = 0) -> Iterator[AuditEvent]:
     """Yield the database's events in order of their sequence, from the one behind ``after``."""
     from sqlalchemy import select
 
@@ -185,7 +173,7 @@ def events_in(session: Session, after: int = 0) -> Iterator[LoggedEvent]:
         .execution_options(yield_per=1000)
     )
     for row in rows:
-        yield LoggedEvent(
+        yield AuditEvent(
             row.sequence,
             row.at,
             row.actor,
@@ -285,9 +273,7 @@ def public_key(path: Path) -> Ed25519PublicKey:
         else:
             key = serialization.load_pem_public_key(data)
     except (OSError, ValueError, TypeError) as error:
-        raise SettingsError(
-            f"{path}: expected an Ed25519 key in PEM form ({type(error).__name__})"
-        ) from None
+        raise SettingsError(f"{path}: expected an Ed25519 key in PEM form ({type(error).__name__})") from None
     if not isinstance(key, Ed25519PublicKey):
         raise SettingsError(f"{path}: expected an Ed25519 key; got another kind of key")
     return key
@@ -317,12 +303,11 @@ class HeadFile:
             old = read_heads(self.path)[-1:]
             with engine.connect() as connection:
                 columns = select(AuditEventRow.sequence, AuditEventRow.hash)
-                last = connection.execute(
-                    columns.order_by(AuditEventRow.sequence.desc()).limit(1)
-                ).first()
-                kept = old and connection.execute(
-                    columns.where(AuditEventRow.sequence == old[0].sequence)
-                ).first()
+                last = connection.execute(columns.order_by(AuditEventRow.sequence.desc()).limit(1)).first()
+                kept = (
+                    old
+                    and connection.execute(columns.where(AuditEventRow.sequence == old[0].sequence)).first()
+                )
             if old and (not kept or kept.hash != old[0].hash):
                 logger.error(
                     "the audit chain no longer holds event %d as it was signed; the head stays unsigned "
@@ -400,7 +385,7 @@ class Verification:
 
 
 def verify(
-    events: Iterable[LoggedEvent], heads: Sequence[SignedHead] = (), key: Ed25519PublicKey | None = None
+    events: Iterable[AuditEvent], heads: Sequence[SignedHead] = (), key: Ed25519PublicKey | None = None
 ) -> Verification:
     """Check a chain of events, in the order given, against itself and the signed heads.
 
@@ -442,14 +427,14 @@ def _stand(first: int, last: int) -> str:
 
 
 def _fault(
-    event: LoggedEvent, expected: int, previous: str, rest: Iterator[LoggedEvent]
+    event: AuditEvent, expected: int, previous: str, rest: Iterator[AuditEvent]
 ) -> tuple[int, str] | None:
     """Return the number of the first bad event and what is wrong, or ``None`` where this one follows."""
     if event.sequence != expected:
         if event.sequence > expected and all(other.sequence != expected for other in rest):
             return expected, f"event {expected} was removed"
         return expected, f"event {expected} is out of order: event {event.sequence} stands in its place"
-    if event.digest() != event.hash:
+    if digest(event) != event.hash:
         return expected, f"event {expected} was changed"
     if event.previous_hash != previous and expected == 1:
         return 1, "event 1 was changed: it does not begin a chain"
@@ -462,10 +447,10 @@ def _fault(
 # --- Exports ---------------------------------------------------------------------------------------
 
 
-def export_lines(events: Iterable[LoggedEvent], heads: Iterable[SignedHead]) -> Iterator[str]:
+def export_lines(events: Iterable[AuditEvent], heads: Iterable[SignedHead]) -> Iterator[str]:
     """Yield an export: a JSON line for each event, then one for each signed head."""
     for event in events:
-        yield json.dumps(event.as_dict(), sort_keys=True)
+        yield json.dumps(as_record(event), sort_keys=True)
     for head in heads:
         yield json.dumps({"head": head.as_dict()})
 
@@ -483,7 +468,7 @@ def verify_export(
     return verify(events, own if heads is None else heads, key)
 
 
-def _exported(path: Path, heads: list[SignedHead]) -> Iterator[LoggedEvent]:
+def _exported(path: Path, heads: list[SignedHead]) -> Iterator[AuditEvent]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -494,6 +479,6 @@ def _exported(path: Path, heads: list[SignedHead]) -> Iterator[LoggedEvent]:
             if "head" in record:
                 heads.append(SignedHead.from_dict(record["head"]))
                 continue
-            yield LoggedEvent(**record | {"at": datetime.fromisoformat(record["at"])})
+            yield AuditEvent(**record | {"at": datetime.fromisoformat(record["at"])})
         except (ValueError, KeyError, TypeError):
             raise DataError(f"{path}:{number}: expected an event or a signed head") from None

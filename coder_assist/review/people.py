@@ -1,4 +1,4 @@
-"""Who may come in: accounts, sessions, API tokens, one-time links and identities of an OIDC provider.
+"""Who may come in: accounts, sessions, API tokens, one-time links.
 
 Secrets are never kept: passwords as argon2 hashes, everything random (session, token, link) as its SHA-256,
 which suffices for 256 random bits. Whatever does not let someone in raises ``SignInError`` with one and the
@@ -9,34 +9,31 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
-import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from coder_assist.errors import InputError, NotFound, SettingsError, SignInError, ThrottledError
+from coder_assist.errors import InputError, NotFound, SignInError, ThrottledError
 from coder_assist.review.audit_log import append
 from coder_assist.review.database import Database, now
+from coder_assist.review.identities import LONGEST_NAME, Identity
 from coder_assist.review.states import Role
 from coder_assist.review.tables import OneTimeLinkRow, SessionRow, SignInAttemptRow, TokenRow, UserRow
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1000
-LONGEST_NAME = 100
 SYSTEM = "system"  # the actor of what no person did
 
-_TOKEN_PREFIX = "ca_"
+_BEARER_MARK = "ca_"
 _WINDOW = timedelta(minutes=15)
 _LINK_LASTS = timedelta(hours=1)
 
@@ -86,7 +83,7 @@ def _digest(secret: str) -> str:
 
 
 def _refused() -> SignInError:
-    return SignInError("name, password or token is not valid, or no longer")
+    return SignInError("name or password is not valid, or no longer")
 
 
 class People:
@@ -332,7 +329,7 @@ class People:
         Raises ``NotFound``.
         """
         holder, moment = self.named(person), self._clock()
-        prefix = _TOKEN_PREFIX + secrets.token_hex(4)
+        prefix = _BEARER_MARK + secrets.token_hex(4)
         secret = f"{prefix}_{secrets.token_urlsafe(32)}"
         with self._database.write() as session:
             row = TokenRow(
@@ -352,7 +349,9 @@ class People:
         """Return all tokens, the newest first."""
         with self._database.read() as session:
             rows = session.execute(
-                select(TokenRow, UserRow.name).join(UserRow, UserRow.id == TokenRow.user_id).order_by(TokenRow.created_at.desc(), TokenRow.prefix)
+                select(TokenRow, UserRow.name)
+                .join(UserRow, UserRow.id == TokenRow.user_id)
+                .order_by(TokenRow.created_at.desc(), TokenRow.prefix)
             )
             return [_token(row, name) for row, name in rows]
 
@@ -368,7 +367,7 @@ class People:
 
     def token_of(self, secret: str) -> Caller | None:
         """Return for whom a token acts, or ``None`` if it is none, expired or revoked."""
-        if not secret.startswith(_TOKEN_PREFIX):
+        if not secret.startswith(_BEARER_MARK):
             return None
         moment = self._clock()
         with self._database.read() as session:
@@ -404,7 +403,10 @@ class People:
             details = {"role": identity.role, "how": "oidc"}
             if row is None:
                 name = identity.name
-                if session.scalar(select(UserRow.id).where(func.lower(UserRow.name) == name.lower())) is not None:
+                if (
+                    session.scalar(select(UserRow.id).where(func.lower(UserRow.name) == name.lower()))
+                    is not None
+                ):
                     # A local account of that name is somebody else's until an admin says otherwise.
                     name = f"{name[: LONGEST_NAME - 9]}-{_digest(identity.subject)[:8]}"
                 row = self._new(session, name, identity.role)
@@ -454,9 +456,11 @@ def _existing(session: Session, id: str, lock: bool = False) -> UserRow:
     return row
 
 
-def _keep_an_admin(session: Session, leaving: int) -> None:
+def _keep_an_admin(session: Session, leaving: str) -> None:
     others = session.scalars(
-        select(UserRow.id).where(UserRow.role == Role.ADMIN, UserRow.active, UserRow.id != leaving).with_for_update()
+        select(UserRow.id)
+        .where(UserRow.role == Role.ADMIN, UserRow.active, UserRow.id != leaving)
+        .with_for_update()
     ).first()
     if others is None:
         raise InputError("expected another active admin before the last one leaves")
@@ -489,94 +493,3 @@ def _token(row: TokenRow, person: str) -> ApiToken:
 def same(one: str, other: str) -> bool:
     """Compare two secrets in a time that does not tell where they differ."""
     return hmac.compare_digest(one.encode(), other.encode())
-
-
-# --- OpenID Connect --------------------------------------------------------------------------------
-
-# Only signatures by a private key: with a shared secret whoever can verify can also forge.
-_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a provider says that someone is, and what that is worth here."""
-
-    subject: str
-    name: str
-    role: Role
-
-
-class Provider:
-    """Verifies an OpenID Connect provider's bearer tokens against its key set (JWKS).
-
-    ``keys`` is the path of a JWKS file, or the URL of one, which is fetched when an unknown key comes and kept
-    for an hour. ``roles`` maps values of the claim ``role_claim`` to roles; of several the mightiest counts, in
-    the order of ``roles``.
-    """
-
-    def __init__(
-        self,
-        issuer: str,
-        audience: str,
-        keys: str,
-        roles: Mapping[str, Role],
-        role_claim: str = "roles",
-        name_claim: str = "preferred_username",
-    ) -> None:
-        self._issuer = issuer
-        self._audience = audience
-        self._roles = roles
-        self._role_claim = role_claim
-        self._name_claim = name_claim
-        self._remote: jwt.PyJWKClient | None = None
-        self._keys: list[jwt.PyJWK] = []
-        if keys.startswith("https://"):
-            self._remote = jwt.PyJWKClient(keys, lifespan=3600, timeout=5)
-        else:
-            self._keys = _key_set(Path(keys))
-
-    def identity(self, token: str) -> Identity:
-        """Return who a bearer token is. Raises ``SignInError`` if it proves nothing, or gives no role here."""
-        try:
-            claims = jwt.decode(
-                token,
-                self._key_of(token),
-                algorithms=list(_ALGORITHMS),
-                audience=self._audience,
-                issuer=self._issuer,
-                leeway=30,
-                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
-            )
-        except (jwt.PyJWTError, ValueError):
-            raise _refused() from None
-        role = self._role_in(claims)
-        if role is None:
-            raise SignInError(f"the token's claim {self._role_claim!r} names no role of this service")
-        name = str(claims.get(self._name_claim) or claims.get("email") or claims["sub"])
-        name = "".join(character for character in name if character.isprintable()).strip()[:LONGEST_NAME]
-        return Identity(f"{self._issuer}|{claims['sub']}", name or "unnamed", role)
-
-    def _key_of(self, token: str) -> jwt.PyJWK:
-        if self._remote is not None:
-            return self._remote.get_signing_key_from_jwt(token)
-        wanted = jwt.get_unverified_header(token).get("kid")
-        for key in self._keys:
-            if key.key_id == wanted or (wanted is None and len(self._keys) == 1):
-                return key
-        raise jwt.InvalidKeyError
-
-    def _role_in(self, claims: Mapping[str, Any]) -> Role | None:
-        value: Any = claims
-        for step in self._role_claim.split("."):  # Keycloak has realm_access.roles
-            value = value.get(step) if isinstance(value, Mapping) else None
-        held = {value} if isinstance(value, str) else set(value) if isinstance(value, list) else set()
-        return next((role for claimed, role in self._roles.items() if claimed in held), None)
-
-
-def _key_set(path: Path) -> list[jwt.PyJWK]:
-    try:
-        return jwt.PyJWKSet.from_dict(json.loads(path.read_text(encoding="utf-8"))).keys
-    except (OSError, ValueError, jwt.PyJWTError) as error:
-        raise SettingsError(
-            f"{path}: expected a JSON Web Key Set, or the https URL of one ({type(error).__name__})"
-        ) from None

@@ -15,10 +15,10 @@ from sqlalchemy import text
 from coder_assist.errors import DataError, SettingsError
 from coder_assist.review.audit_log import (
     HeadFile,
-    LoggedEvent,
     SignedHead,
     append,
     create_key,
+    digest,
     events_in,
     export_lines,
     linked,
@@ -29,12 +29,13 @@ from coder_assist.review.audit_log import (
     verify_export,
 )
 from coder_assist.review.database import Database
+from coder_assist.types import AuditEvent
 
 AT = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 
 
-def chain(count: int, actor: str = "ana") -> list[LoggedEvent]:
-    events: list[LoggedEvent] = []
+def chain(count: int, actor: str = "ana") -> list[AuditEvent]:
+    events: list[AuditEvent] = []
     for number in range(1, count + 1):
         details = {"code": f"E11.{number % 10}", "version": number, "note": "größer ≥ 5"}
         events.append(
@@ -56,12 +57,12 @@ def fill(database: Database, count: int, start: int = 0) -> None:
             append(session, "ana", "decision.add", f"encounter:e{number}", {"version": number, "odd": True})
 
 
-def rows(database: Database) -> list[LoggedEvent]:
+def rows(database: Database) -> list[AuditEvent]:
     with database.read() as session:
         return list(events_in(session))
 
 
-TAMPERINGS: list[tuple[str, Callable[[list[LoggedEvent]], list[LoggedEvent]], int, str]] = [
+TAMPERINGS: list[tuple[str, Callable[[list[AuditEvent]], list[AuditEvent]], int, str]] = [
     ("actor", lambda e: [*e[:4], replace(e[4], actor="eve"), *e[5:]], 5, "event 5 was changed"),
     ("details", lambda e: [*e[:4], replace(e[4], details={}), *e[5:]], 5, "event 5 was changed"),
     ("time", lambda e: [*e[:4], replace(e[4], at=AT.replace(year=2027)), *e[5:]], 5, "event 5 was changed"),
@@ -77,12 +78,14 @@ TAMPERINGS: list[tuple[str, Callable[[list[LoggedEvent]], list[LoggedEvent]], in
 ]
 
 
-def rehashed(events: list[LoggedEvent]) -> list[LoggedEvent]:
+def rehashed(events: list[AuditEvent]) -> list[AuditEvent]:
     """Recompute a chain from its first changed event on, as someone who knows the code would."""
-    done: list[LoggedEvent] = []
+    done: list[AuditEvent] = []
     for event in events:
         done.append(
-            linked(done[-1] if done else None, event.at, event.actor, event.action, event.subject, event.details)
+            linked(
+                done[-1] if done else None, event.at, event.actor, event.action, event.subject, event.details
+            )
         )
     return done
 
@@ -91,7 +94,7 @@ def rehashed(events: list[LoggedEvent]) -> list[LoggedEvent]:
     ("tamper", "event", "says"), [case[1:] for case in TAMPERINGS], ids=[case[0] for case in TAMPERINGS]
 )
 def test_each_tampering_is_named(
-    key_file: Path, tamper: Callable[[list[LoggedEvent]], list[LoggedEvent]], event: int, says: str
+    key_file: Path, tamper: Callable[[list[AuditEvent]], list[AuditEvent]], event: int, says: str
 ) -> None:
     """Changed, removed, reordered and cut events are found, and the first of them is named."""
     events = chain(10)
@@ -108,7 +111,7 @@ def test_one_recomputed_hash_is_named() -> None:
     """An event that was changed together with its hash is found by the one that follows it."""
     events = chain(10)
     forged = replace(events[4], actor="eve")
-    events[4] = replace(forged, hash=forged.digest())
+    events[4] = replace(forged, hash=digest(forged))
     found = verify(events)
     assert (found.event, found.problem) == (5, "event 5 was changed, and its hash with it")
 
@@ -190,17 +193,19 @@ def test_appends_wait_for_each_other(database: Database) -> None:
 
 def without_triggers(database: Database, statement: str) -> None:
     """Do what someone with the database's own rights does."""
-    with database.engine.connect().execution_options(coder_assist_writes=True) as connection:
-        with connection.begin():
-            if database.dialect == "postgresql":
-                connection.execute(text("ALTER TABLE audit_events DISABLE TRIGGER ALL"))
-            else:
-                names = connection.execute(
-                    text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_events'")
-                ).scalars()
-                for name in names.all():
-                    connection.execute(text(f'DROP TRIGGER "{name}"'))
-            connection.execute(text(statement))
+    with (
+        database.engine.connect().execution_options(coder_assist_writes=True) as connection,
+        connection.begin(),
+    ):
+        if database.dialect == "postgresql":
+            connection.execute(text("ALTER TABLE audit_events DISABLE TRIGGER ALL"))
+        else:
+            names = connection.execute(
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_events'")
+            ).scalars()
+            for name in names.all():
+                connection.execute(text(f'DROP TRIGGER "{name}"'))
+        connection.exec_driver_sql(statement)
 
 
 @pytest.mark.parametrize(
