@@ -56,9 +56,11 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
 }
 
 
-def gives(example: object, description: str = "The answer.") -> dict[int | str, dict[str, Any]]:
+def gives(
+    example: object, description: str = "The answer.", status: int = 200
+) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI response of an operation that answers with such a body."""
-    return {200: {"description": description, "content": {"application/json": {"example": example}}}}
+    return {status: {"description": description, "content": {"application/json": {"example": example}}}}
 
 
 def _not_blank(value: str) -> str:
@@ -196,6 +198,13 @@ class ProblemDetails(Record):
     status: int
     detail: str | None = None
     errors: list[Fault] | None = None
+    version: int | None = Field(None, description="With `conflict`: the present version.")
+    changed: list[dict[str, Any]] | None = Field(
+        None, description="With `conflict`: the decisions made since the version that came."
+    )
+    state: str | None = Field(None, description="With `wrong-state`: the present state.")
+    expected: list[str] | None = Field(None, description="With `wrong-state`: the states that allow it.")
+    findings: list[dict[str, Any]] | None = Field(None, description="With `blocked`: what must be answered.")
 
 
 class FailedNote(Record):

@@ -167,7 +167,7 @@ def run_record(run: Run) -> dict[str, object]:
     several = len(run.note_versions) > 1
     return {
         "id": run.encounter_id,
-        "suggestions": [_suggestion(suggestion, several) for suggestion in run.suggestions],
+        "suggestions": [suggestion_record(suggestion, several) for suggestion in run.suggestions],
         "withheld": [_withheld(withheld, several) for withheld in run.withheld],
         "pack": run.pack,
         "code_books": dict(run.code_books),
@@ -177,7 +177,8 @@ def run_record(run: Run) -> dict[str, object]:
     }
 
 
-def _suggestion(suggestion: Suggestion, several: bool) -> dict[str, object]:
+def suggestion_record(suggestion: Suggestion, several: bool) -> dict[str, object]:
+    """Return a suggestion as the machine interface writes it; ``several`` as for the encounter's evidence."""
     return {
         **_code(suggestion.code),
         "title": suggestion.title,
@@ -186,7 +187,7 @@ def _suggestion(suggestion: Suggestion, several: bool) -> dict[str, object]:
         "sequence": suggestion.sequence,
         "evidence": [_evidence(evidence, several) for evidence in suggestion.evidence],
         "alternatives": [code.value for code in suggestion.alternatives],
-        "findings": [_finding(finding) for finding in suggestion.findings],
+        "findings": [finding_record(finding, several) for finding in suggestion.findings],
         "reasons": list(suggestion.reasons),
     }
 
@@ -215,7 +216,8 @@ def _evidence(evidence: Evidence, several: bool) -> dict[str, object]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def finding_record(finding: Finding, several: bool = False) -> dict[str, object]:
+    """Return a finding as the machine interface writes it; ``several`` as for the encounter's evidence."""
     fix: dict[str, object] | None = None
     if finding.fix is not None:
         fix = {"remove": [_code(c) for c in finding.fix.remove], "add": [_code(c) for c in finding.fix.add]}
