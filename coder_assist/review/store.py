@@ -11,17 +11,34 @@ the same request gets the first answer and does nothing again; with another requ
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from coder_assist.errors import Blocked, InputError, NotAllowed, NotFound, StateConflict
+from coder_assist.review import audit_log, loading, worklist
 from coder_assist.review.audits import Audits
+from coder_assist.review.changing import Answer, Change, Result, change, checked_text, subject, touch
 from coder_assist.review.database import Database, now
+from coder_assist.review.deciding import write_decisions, write_undo
+from coder_assist.review.intake import already_there, taken, write_encounter, write_note_version
+from coder_assist.review.loading import encounter_row, standing_of
 from coder_assist.review.queue import RunQueue
 from coder_assist.review.records import (
     Actor,
     Comment,
     Desk,
+    Duplicate,
     EncounterSummary,
+    FailedItem,
+    FinalCode,
     ImportReport,
     Incoming,
     NewDecision,
@@ -33,7 +50,27 @@ from coder_assist.review.records import (
     WorklistFilter,
     WorklistPage,
 )
-from coder_assist.types import AuditEvent, Code, Finding
+from coder_assist.review.states import EncounterState, Role
+from coder_assist.review.tables import (
+    AuditEventRow,
+    AuditItemRow,
+    CodeOrderRow,
+    CommentRow,
+    DecisionRow,
+    HoldRow,
+    PromotionRow,
+    SubmissionRow,
+    UserRow,
+)
+from coder_assist.review.worklist import UNFINISHED
+from coder_assist.types import AuditEvent, Code, Encounter, Finding, Severity
+
+# Where codes are decided on. What is new or came back is put in review by the first decision.
+AT_WORK = (EncounterState.NEW, EncounterState.IN_REVIEW, EncounterState.RETURNED)
+LONGEST_NOTE = 2_000_000
+LONGEST_TEXT = 10_000
+LONGEST_TITLE = 200
+STALE_RULE = "review-stale"
 
 
 class Store:
@@ -45,15 +82,107 @@ class Store:
         self.queue = RunQueue(database, clock)
         self.audits = Audits(database, clock)
 
+    # --- encounters come in -----------------------------------------------------------------------------
+
     def import_encounters(
         self, actor: Actor, items: Iterable[Incoming], dry_run: bool = False
     ) -> ImportReport:
         """Take in what ``importing.from_records``, ``from_jsonl``, ``from_text`` or ``from_fhir`` read.
 
         Encounters whose notes are there already are reported, not doubled; items with an ``error`` are
-        listed; the others go in.
+        listed; the others go in, each in a transaction of its own.
         """
-        raise NotImplementedError
+        imported: list[str] = []
+        duplicates: list[Duplicate] = []
+        failed: list[FailedItem] = []
+        dry: dict[str, str] = {}
+        for item in items:
+            if item.encounter is None:
+                failed.append(FailedItem(item.index, item.id, item.error or "not readable"))
+                continue
+            problem = self._import(actor, item, item.encounter, dry if dry_run else None)
+            if isinstance(problem, Duplicate):
+                duplicates.append(problem)
+            elif isinstance(problem, FailedItem):
+                failed.append(problem)
+            else:
+                imported.append(item.encounter.id)
+        return ImportReport(tuple(imported), tuple(duplicates), tuple(failed))
+
+    def _import(
+        self, actor: Actor, item: Incoming, encounter: Encounter, dry: dict[str, str] | None
+    ) -> Duplicate | FailedItem | None:
+        """Take in one encounter, or, with ``dry`` (what this rehearsal has seen), only say what would happen."""
+        digest = loading.content_hash(encounter)
+        if dry is not None:
+            with self.database.read() as session:
+                problem = already_there(session, item, encounter.id, digest)
+            if problem is None and digest in dry:
+                problem = Duplicate(encounter.id, dry[digest])
+            if problem is None and encounter.id in dry.values():
+                problem = taken(item, encounter.id)
+            dry.setdefault(digest, encounter.id)
+            return problem
+        try:
+            with self.database.write() as session:
+                problem = already_there(session, item, encounter.id, digest)
+                if problem is None:
+                    write_encounter(session, actor, item, encounter, digest, self._clock())
+                return problem
+        except IntegrityError:
+            # Somebody imported the same between the look and the write: now it can be seen.
+            with self.database.read() as session:
+                problem = already_there(session, item, encounter.id, digest)
+            if problem is None:
+                raise
+            return problem
+
+    def add_note_version(
+        self,
+        actor: Actor,
+        encounter_id: str,
+        note_id: str,
+        text: str,
+        title: str | None = None,
+        key: str | None = None,
+    ) -> NoteChange:
+        """Add a new version of a note; decisions whose evidence still stands are carried over.
+
+        The others are flagged stale, and a new run is due. A submitted encounter goes back into review.
+        """
+        checked_text(text, "text", LONGEST_NOTE)
+        checked_text(title or "", "title", LONGEST_TITLE, empty=True)
+
+        def act(step: Change) -> Answer:
+            _not_in_audit(step)
+            if step.row.state is EncounterState.SUBMITTED:
+                step.become(EncounterState.IN_REVIEW)
+            note, carried, stale = write_note_version(step, note_id, text, title)
+            return {
+                "note_version": note.version,
+                "carried": carried,
+                "stale": stale,
+                "version": step.row.version + 1,
+            }
+
+        return self._change(
+            actor,
+            encounter_id,
+            "note.version",
+            act,
+            lambda session, answer: NoteChange(
+                note_id,
+                answer["note_version"],
+                tuple(answer["carried"]),
+                tuple(answer["stale"]),
+                answer["version"],
+            ),
+            states=(*UNFINISHED, EncounterState.SUBMITTED),
+            key=key,
+            request=[note_id, title, hashlib.sha256(text.encode()).hexdigest()],
+        )
+
+    # --- looking ----------------------------------------------------------------------------------------
 
     def worklist(
         self,
@@ -63,23 +192,110 @@ class Store:
         limit: int = 50,
     ) -> WorklistPage:
         """Return a page of the worklist. Raises ``InputError`` for a cursor that is none of this order."""
-        raise NotImplementedError
+        with self.database.read() as session:
+            return worklist.page(session, filter or WorklistFilter(), sort, cursor, limit)
 
     def summary(self, encounter_id: str) -> EncounterSummary:
         """Return an encounter's row of the worklist."""
-        raise NotImplementedError
+        with self.database.read() as session:
+            return _summary(session, encounter_id)
 
     def desk(self, encounter_id: str) -> Desk:
         """Return everything about an encounter, at one version."""
-        raise NotImplementedError
+        with self.database.read() as session:
+            row = encounter_row(session, encounter_id)
+            run = loading.latest_run(session, encounter_id)
+            hold = loading.open_hold(session, encounter_id)
+            submission = loading.latest_submission(session, encounter_id)
+            standing = standing_of(session, encounter_id)
+            return Desk(
+                summary=_summary(session, encounter_id),
+                encounter=loading.encounter_of(row, loading.notes_of(session, encounter_id)),
+                run=loading.run_of(run, row.notes_digest) if run is not None else None,
+                decisions=standing.decisions,
+                codes=standing.codes,
+                comments=loading.comments_of(session, encounter_id),
+                hold=loading.hold_of(hold) if hold is not None else None,
+                submission=loading.submission_of(submission) if submission is not None else None,
+                version=row.version,
+            )
+
+    def history(self, encounter_id: str) -> tuple[AuditEvent, ...]:
+        """Return the audit events of an encounter, oldest first."""
+        with self.database.read() as session:
+            encounter_row(session, encounter_id)
+            rows = session.scalars(
+                select(AuditEventRow)
+                .where(AuditEventRow.subject == subject(encounter_id))
+                .order_by(AuditEventRow.sequence)
+            )
+            return tuple(
+                AuditEvent(
+                    row.sequence, row.at, row.actor, row.action, row.subject,
+                    json.loads(row.details), row.previous_hash, row.hash,
+                )
+                for row in rows
+            )  # fmt: skip
+
+    def overview(self, since: datetime, until: datetime) -> Overview:
+        """Return a lead's view: the present state, and throughput between two moments."""
+        with self.database.read() as session:
+            return worklist.overview(session, since, until, self._clock())
+
+    # --- who works on what --------------------------------------------------------------------------------
 
     def assign(self, actor: Actor, encounter_id: str, to: str | None) -> EncounterSummary:
-        """Give an encounter to a person or (``None``) back to the pile."""
-        raise NotImplementedError
+        """Give an encounter to a person or (``None``) back to the pile.
+
+        Coders take what nobody has and give back their own; leads assign everything to everybody.
+        """
+
+        def act(step: Change) -> Answer:
+            if step.actor.role is not Role.LEAD and to not in (None, step.actor.id):
+                raise NotAllowed("only a lead assigns encounters to others")
+            step.require_own()
+            step.details["to"] = to
+            if to is None:
+                if step.row.state is not EncounterState.NEW:
+                    step.become(EncounterState.NEW)
+            else:
+                _worker(step.session, to)
+                if step.row.state is EncounterState.NEW:
+                    step.become(EncounterState.IN_REVIEW)
+            step.row.assigned_to = to
+            return {}
+
+        return self._change(
+            actor, encounter_id, "encounter.assign", act, _summary_of(encounter_id), states=UNFINISHED
+        )
 
     def claim_next(self, actor: Actor, filter: WorklistFilter | None = None) -> EncounterSummary | None:
-        """Assign the next new encounter to the actor, urgent ones first, then the longest waiting."""
-        raise NotImplementedError
+        """Assign the next new encounter to the actor, urgent ones first, then the longest waiting.
+
+        Of the filter setting, specialty and id are heeded. Two who claim at once get different ones.
+        """
+        free = replace(filter or WorklistFilter(), states=(EncounterState.NEW,), assigned="none")
+        query = worklist.ordered(worklist.filtered(free), Sort.PRIORITY).limit(1)
+        at = self._clock()
+        with self.database.write() as session:
+            row = session.scalars(query.with_for_update(skip_locked=True)).first()
+            if row is None:
+                return None
+            step = Change(session, row, actor, at)
+            step.begin()
+            touch(session, row, at)
+            session.flush()
+            result = _summary(session, row.id)
+            audit_log.append(
+                session,
+                actor.id,
+                "encounter.claim",
+                subject(row.id),
+                {**step.details, "version": row.version},
+            )
+            return result
+
+    # --- deciding -----------------------------------------------------------------------------------------
 
     def decide(
         self,
@@ -94,22 +310,71 @@ class Store:
         An encounter that nobody has becomes the actor's. Raises ``InputError`` for a decision that
         contradicts itself or the run.
         """
-        raise NotImplementedError
+
+        def act(step: Change) -> Answer:
+            step.begin()
+            run = loading.latest_run(step.session, encounter_id)
+            notes = loading.notes_of(step.session, encounter_id)
+            standing = standing_of(step.session, encounter_id)
+            rows = write_decisions(step.session, step.row, run, notes, standing, actor, decisions, step.at)
+            return _decided(step, rows)
+
+        return self._change(
+            actor, encounter_id, "decide", act, _outcome_of(encounter_id),
+            states=AT_WORK, version=version, key=key, request=[asdict(new) for new in decisions],
+        )  # fmt: skip
 
     def undo(self, actor: Actor, encounter_id: str, version: int, key: str | None = None) -> Outcome:
-        """Take the actor's last act back that is not undone yet, by new decisions."""
-        raise NotImplementedError
+        """Take the actor's last act back that is not undone yet, by new decisions.
+
+        Raises ``NotFound`` where there is none.
+        """
+
+        def act(step: Change) -> Answer:
+            step.begin()
+            standing = standing_of(step.session, encounter_id)
+            rows = write_undo(step.session, step.row, standing, actor, step.at)
+            if not rows:
+                raise NotFound("decision of yours to undo in encounter", encounter_id)
+            return _decided(step, rows)
+
+        return self._change(
+            actor, encounter_id, "undo", act, _outcome_of(encounter_id),
+            states=AT_WORK, version=version, key=key,
+        )  # fmt: skip
 
     def order(
-        self,
-        actor: Actor,
-        encounter_id: str,
-        version: int,
-        codes: Sequence[Code],
-        key: str | None = None,
+        self, actor: Actor, encounter_id: str, version: int, codes: Sequence[Code], key: str | None = None
     ) -> Outcome:
-        """Put the standing codes in this order; those not named follow as they were."""
-        raise NotImplementedError
+        """Put the standing codes in this order; those not named follow as they were.
+
+        Raises ``InputError`` for a code that does not stand or is named twice.
+        """
+        written = [{"system": code.system.value, "code": code.value} for code in codes]
+
+        def act(step: Change) -> Answer:
+            step.begin()
+            standing = {final.code for final in standing_of(step.session, encounter_id).codes}
+            if len(set(codes)) < len(codes) or not standing.issuperset(codes):
+                raise InputError(f"order must name standing codes, each once; {len(standing)} stand")
+            step.session.add(
+                CodeOrderRow(
+                    encounter_id=encounter_id,
+                    version=step.row.version + 1,
+                    codes=written,
+                    by=actor.id,
+                    at=step.at,
+                )
+            )
+            step.details["order"] = written
+            return {"decisions": [], "version": step.row.version + 1}
+
+        return self._change(
+            actor, encounter_id, "order", act, _outcome_of(encounter_id),
+            states=AT_WORK, version=version, key=key, request=written,
+        )  # fmt: skip
+
+    # --- waiting, finishing, talking ------------------------------------------------------------------------
 
     def hold(
         self,
@@ -120,8 +385,23 @@ class Store:
         finding: str | None = None,
         key: str | None = None,
     ) -> EncounterSummary:
-        """Put an encounter on hold with a query to the provider."""
-        raise NotImplementedError
+        """Put an encounter on hold with a query to the provider; ``finding`` is the rule that asks."""
+        checked_text(query, "query", LONGEST_TEXT)
+        checked_text(finding or "", "finding", LONGEST_TITLE, empty=True)
+
+        def act(step: Change) -> Answer:
+            step.begin()
+            step.become(EncounterState.ON_HOLD)
+            hold = HoldRow(encounter_id=encounter_id, query=query, finding=finding, by=actor.id, at=step.at)
+            step.session.add(hold)
+            step.session.flush()
+            step.details.update(hold=hold.id, finding=finding)
+            return {}
+
+        return self._change(
+            actor, encounter_id, "hold", act, _summary_of(encounter_id),
+            states=AT_WORK, version=version, key=key, request=[query, finding],
+        )  # fmt: skip
 
     def release(
         self,
@@ -132,7 +412,22 @@ class Store:
         key: str | None = None,
     ) -> EncounterSummary:
         """Take an encounter off hold, with the provider's answer where there is one."""
-        raise NotImplementedError
+        checked_text(answer or "", "answer", LONGEST_TEXT, empty=True)
+
+        def act(step: Change) -> Answer:
+            step.require_own()
+            step.become(EncounterState.IN_REVIEW)
+            hold = loading.open_hold(step.session, encounter_id)
+            if hold is None:
+                raise NotFound("open query of encounter", encounter_id)
+            hold.released_by, hold.released_at, hold.answer = actor.id, step.at, answer
+            step.details.update(hold=hold.id, answered=answer is not None)
+            return {}
+
+        return self._change(
+            actor, encounter_id, "release", act, _summary_of(encounter_id),
+            states=(EncounterState.ON_HOLD,), version=version, key=key, request=answer,
+        )  # fmt: skip
 
     def submit(
         self,
@@ -147,43 +442,162 @@ class Store:
         Raises ``Blocked`` with the ``blocking`` findings of the caller, and with one for codes whose
         evidence a new version of a note took away.
         """
-        raise NotImplementedError
+
+        def act(step: Change) -> Answer:
+            step.begin()
+            codes = standing_of(step.session, encounter_id).codes
+            findings = (*blocking, *_stale_finding(codes))
+            if findings:
+                raise Blocked(encounter_id, findings)
+            step.become(EncounterState.SUBMITTED)
+            step.session.add(
+                SubmissionRow(
+                    encounter_id=encounter_id,
+                    version=step.row.version + 1,
+                    codes=loading.codes_record(codes),
+                    by=actor.id,
+                    at=step.at,
+                )
+            )
+            step.details["codes"] = [final.code.value for final in codes]
+            return {}
+
+        return self._change(
+            actor, encounter_id, "submit", act, _summary_of(encounter_id),
+            states=AT_WORK, version=version, key=key,
+        )  # fmt: skip
 
     def reopen(self, actor: Actor, encounter_id: str) -> EncounterSummary:
         """Take a submitted (before an audit began) or a returned encounter into review again."""
-        raise NotImplementedError
+
+        def act(step: Change) -> Answer:
+            step.require_own()
+            _not_in_audit(step)
+            step.become(EncounterState.IN_REVIEW)
+            return {}
+
+        return self._change(
+            actor, encounter_id, "reopen", act, _summary_of(encounter_id),
+            states=(EncounterState.SUBMITTED, EncounterState.RETURNED),
+        )  # fmt: skip
 
     def comment(self, actor: Actor, encounter_id: str, text: str, key: str | None = None) -> Comment:
         """Add a remark."""
-        raise NotImplementedError
+        checked_text(text, "comment", LONGEST_TEXT)
 
-    def add_note_version(
-        self,
-        actor: Actor,
-        encounter_id: str,
-        note_id: str,
-        text: str,
-        title: str | None = None,
-        key: str | None = None,
-    ) -> NoteChange:
-        """Add a new version of a note; decisions whose evidence still stands are carried over.
+        def act(step: Change) -> Answer:
+            row = CommentRow(encounter_id=encounter_id, text=text, by=actor.id, at=step.at)
+            step.session.add(row)
+            step.session.flush()
+            step.details["comment"] = row.id
+            return {"id": row.id}
 
-        The others are flagged stale, and a new run is due.
-        """
-        raise NotImplementedError
+        def read(session: Session, answer: Mapping[str, Any]) -> Comment:
+            return next(c for c in loading.comments_of(session, encounter_id) if c.id == answer["id"])
 
-    def history(self, encounter_id: str) -> tuple[AuditEvent, ...]:
-        """Return the audit events of an encounter, oldest first."""
-        raise NotImplementedError
+        return self._change(actor, encounter_id, "comment", act, read, key=key, request=text)
 
-    def overview(self, since: datetime, until: datetime) -> Overview:
-        """Return a lead's view: the present state, and throughput between two moments."""
-        raise NotImplementedError
+    # --- packs ------------------------------------------------------------------------------------------
 
     def promote(self, actor: Actor, pack: str, metrics: Mapping[str, object], reason: str = "") -> Promotion:
         """Record that a model pack was put to use."""
-        raise NotImplementedError
+        checked_text(pack, "pack", LONGEST_TITLE)
+        checked_text(reason, "reason", LONGEST_TEXT, empty=True)
+        with self.database.write() as session:
+            newest = session.scalars(select(PromotionRow).order_by(PromotionRow.id.desc()).limit(1)).first()
+            row = PromotionRow(
+                pack=pack,
+                previous=newest.pack if newest is not None else None,
+                metrics=dict(metrics),
+                reason=reason,
+                by=actor.id,
+                at=self._clock(),
+            )
+            session.add(row)
+            session.flush()
+            audit_log.append(session, actor.id, "pack.promote", f"pack/{pack}", {"previous": row.previous})
+            return _promotion(row)
 
     def promotions(self) -> tuple[Promotion, ...]:
         """Return the packs that were put to use, newest first."""
-        raise NotImplementedError
+        with self.database.read() as session:
+            return tuple(
+                map(_promotion, session.scalars(select(PromotionRow).order_by(PromotionRow.id.desc())))
+            )
+
+    def _change(
+        self,
+        actor: Actor,
+        encounter_id: str,
+        action: str,
+        act: Callable[[Change], Answer],
+        read: Callable[[Session, Mapping[str, Any]], Result],
+        **options: Any,
+    ) -> Result:
+        return change(self.database, actor, encounter_id, action, act, read, at=self._clock(), **options)
+
+
+def _summary(session: Session, encounter_id: str) -> EncounterSummary:
+    return loading.summaries_of(session, [encounter_row(session, encounter_id)])[0]
+
+
+def _summary_of(encounter_id: str) -> Callable[[Session, Mapping[str, Any]], EncounterSummary]:
+    return lambda session, answer: _summary(session, encounter_id)
+
+
+def _outcome_of(encounter_id: str) -> Callable[[Session, Mapping[str, Any]], Outcome]:
+    def read(session: Session, answer: Mapping[str, Any]) -> Outcome:
+        standing = standing_of(session, encounter_id)
+        decided = tuple(d for d in standing.decisions if d.id in answer["decisions"])
+        return Outcome(decided, standing.codes, answer["version"])
+
+    return read
+
+
+def _decided(step: Change, rows: Sequence[DecisionRow]) -> Answer:
+    """Return the answer of new decisions, and say in the audit event what they were, without free text."""
+    step.details["decisions"] = [
+        {
+            "id": row.id,
+            "verdict": row.verdict.value,
+            "system": row.system.value,
+            "code": row.code,
+            "replaces": row.replaces_code,
+            "undoes": row.undoes,
+            "via": row.via.value,
+        }
+        for row in rows
+    ]
+    return {"decisions": [row.id for row in rows], "version": step.row.version + 1}
+
+
+def _worker(session: Session, user_id: str) -> None:
+    user = session.get(UserRow, user_id)
+    if user is None:
+        raise NotFound("user", user_id)
+    if not user.active or user.role not in (Role.CODER, Role.LEAD):
+        raise InputError(f"encounters go to active coders and leads; got user {user_id!r}")
+
+
+def _not_in_audit(step: Change) -> None:
+    audit = step.session.scalars(
+        select(AuditItemRow.audit_id).where(
+            AuditItemRow.encounter_id == step.row.id, AuditItemRow.finished_at.is_(None)
+        )
+    ).first()
+    if audit is not None:
+        raise StateConflict(
+            f"encounter {step.row.id!r}", f"being audited (audit {audit})", ("not in an audit",)
+        )
+
+
+def _stale_finding(codes: Sequence[FinalCode]) -> tuple[Finding, ...]:
+    stale = tuple(final.code for final in codes if final.stale)
+    if not stale:
+        return ()
+    message = "the evidence of these decisions is not in the present version of the notes; decide again"
+    return (Finding(STALE_RULE, Severity.ERROR, stale, message, "review: decisions rest on evidence"),)
+
+
+def _promotion(row: PromotionRow) -> Promotion:
+    return Promotion(row.id, row.pack, row.previous, row.metrics, row.reason, row.by, row.at)
