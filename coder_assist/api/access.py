@@ -64,7 +64,6 @@ _AUDIT_FINDING = _AUDIT_ITEM + "/findings/{number}"
 ACCESS: tuple[Access, ...] = (
     # The service itself
     Access("GET", "/", _EVERYONE, Scope.READ, Opening.ANYBODY),
-    Access("GET", "/v1", _EVERYONE, Scope.READ, Opening.ANYBODY),
     Access("GET", "/healthz", _EVERYONE, Scope.READ, Opening.ANYBODY),
     Access("GET", "/readyz", _EVERYONE, Scope.READ, Opening.ANYBODY),
     Access("GET", "/metrics", frozenset({Role.ADMIN, Role.DATA_SCIENTIST, Role.LEAD}), Scope.METRICS),

@@ -19,6 +19,8 @@ from coder_assist.errors import SignInError
 from coder_assist.review.people import Caller, same
 
 CSRF_HEADER = "X-CSRF-Token"
+# The problems of a route that a setting closes to strangers.
+MAY_BE_CLOSED = ("not-signed-in", "forbidden", "too-many-requests")
 _SAFE = ("GET", "HEAD")
 
 
@@ -28,7 +30,7 @@ class Guarded(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the route's handler behind the guard."""
         handle = super().get_route_handler()
-        rules = {method: RULES[method, self.path] for method in self.methods}
+        rules = {method: RULES[method, self.path] for method in self.methods or ()}
 
         async def guarded(request: Request) -> Response:
             service = await get_service(request)

@@ -28,7 +28,12 @@ _CHANGE = (*_ALWAYS, "csrf", "malformed-json", "body-too-large", "unsupported-me
 
 def reads(example: object, *problems: str) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of an operation that reads."""
-    return gives(example) | documented(*_ALWAYS, *problems)
+    return gives(example) | refuses(*problems)
+
+
+def refuses(*problems: str) -> dict[int | str, dict[str, Any]]:
+    """Return the problems of an operation that reads, beside these."""
+    return documented(*_ALWAYS, *problems)
 
 
 def changes(example: object, *problems: str, status: int = 200) -> dict[int | str, dict[str, Any]]:

@@ -85,6 +85,22 @@ CODE_EXAMPLE: dict[str, Any] = {
     "billable": True,
     "stale": False,
 }
+CLAIM_EXAMPLE: dict[str, Any] = {
+    "encounter": "visit-1",
+    "state": "submitted",
+    "setting": "outpatient",
+    "claim": "professional",
+    "service_date": "2026-05-04",
+    "version": 6,
+    "diagnoses": [
+        {**_I10, "title": "Essential (primary) hypertension", "sequence": 1, "pointer": "A"},
+    ],
+    "procedures": [],
+}
+CLAIM_CSV_EXAMPLE = (
+    "encounter,service_date,kind,sequence,system,code,modifiers,units,pointers\r\n"
+    "visit-1,2026-05-04,diagnosis,1,ICD-10-CM,I10,,,A\r\n"
+)
 COMMENT_EXAMPLE: dict[str, Any] = {"id": 3, "text": "Pathology is still due.", "by": "ana-ruiz", "at": _AT}
 DESK_EXAMPLE: dict[str, Any] = {
     "encounter": {**ITEM_EXAMPLE, "notes": [_NOTE]},

@@ -404,6 +404,37 @@ class FinalCodeAnswer(CodeReference):
     stale: bool
 
 
+class ClaimDiagnosis(CodeReference):
+    """A diagnosis of a claim, with the letter that procedures point to."""
+
+    title: str
+    sequence: int
+    pointer: str
+
+
+class ClaimProcedure(CodeReference):
+    """A procedure of a claim."""
+
+    title: str
+    sequence: int
+    modifiers: list[str]
+    units: int
+    pointers: list[str]
+
+
+class ClaimAnswer(Record):
+    """The codes that stand, as a claim would carry them."""
+
+    encounter: str
+    state: EncounterState
+    setting: Setting
+    claim: Claim | None
+    service_date: date | None
+    version: int
+    diagnoses: list[ClaimDiagnosis]
+    procedures: list[ClaimProcedure]
+
+
 class CommentAnswer(Record):
     """A remark."""
 

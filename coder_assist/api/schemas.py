@@ -290,5 +290,20 @@ class Links(Record):
     links: dict[str, str]
 
 
+class ImportBody(BaseModel):
+    """Note records to take in. What else a record carries (codes of a corpus, say) is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    items: list[Any] = Field(max_length=1000, description="Records as NoteRecord, or with several `notes`.")
+
+
 # Described in OpenAPI but not declared to FastAPI, which would validate and quote what came.
-DESCRIBED: tuple[type[BaseModel], ...] = (NoteRecord, NoteBatch, Prediction, PredictionBatch, ProblemDetails)
+DESCRIBED: tuple[type[BaseModel], ...] = (
+    NoteRecord,
+    NoteBatch,
+    Prediction,
+    PredictionBatch,
+    ProblemDetails,
+    ImportBody,
+)

@@ -42,8 +42,10 @@ def samples(checkout: Path | None = None) -> list[dict[str, object]]:
     """Return the sample encounters: all written notes of a checkout's ``corpora``, else those of the package."""
     if checkout is not None and (checkout / "encounters.jsonl").is_file():
         lines = (checkout / "encounters.jsonl").read_text(encoding="utf-8").splitlines()
-        plain = sorted((checkout / "samples").glob("*.txt"))
-        return [*map(_sample, lines), *({"id": f.stem, "text": f.read_text("utf-8")} for f in plain)]
+        records = [_sample(line) for line in lines]
+        for file in sorted((checkout / "samples").glob("*.txt")):
+            records.append({"id": file.stem, "text": file.read_text(encoding="utf-8")})
+        return records
     packaged = resources.files("coder_assist.review").joinpath("samples.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in packaged.splitlines()]
 

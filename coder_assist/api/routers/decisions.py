@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Query, Response
 
 from coder_assist.api import answers
+from coder_assist.api.claim_view import as_csv, claim_of
 from coder_assist.api.dependencies import (
     Service,
     TheCoder,
@@ -19,10 +20,18 @@ from coder_assist.api.dependencies import (
 )
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.judging import findings_for, judged
-from coder_assist.api.parameters import EncounterId, actor, changes, reads
+from coder_assist.api.parameters import EncounterId, actor, changes, reads, refuses
 from coder_assist.api.problems import Problem, RefusalError
-from coder_assist.api.review_examples import ITEM_EXAMPLE, NEW_DECISION_EXAMPLE, OUTCOME_EXAMPLE, content
+from coder_assist.api.review_examples import (
+    CLAIM_CSV_EXAMPLE,
+    CLAIM_EXAMPLE,
+    ITEM_EXAMPLE,
+    NEW_DECISION_EXAMPLE,
+    OUTCOME_EXAMPLE,
+    content,
+)
 from coder_assist.api.review_schemas import (
+    ClaimAnswer,
     DecisionBody,
     DecisionsBody,
     EncounterItem,
@@ -283,3 +292,32 @@ def _query_text(finding: Finding) -> str:
         )
         lines += [f"The record says: {quoted}", ""]
     return "\n".join([*lines, *(f"[ ] {option}" for option in query["options"])])
+
+
+@router.get(
+    "/claim",
+    operation_id="getClaim",
+    response_model=ClaimAnswer,
+    responses=refuses("not-found")
+    | {
+        200: {
+            "description": "The claim view.",
+            "content": {
+                "application/json": {"example": CLAIM_EXAMPLE},
+                "text/csv": {"schema": {"type": "string"}, "example": CLAIM_CSV_EXAMPLE},
+            },
+        }
+    },
+)
+def get_claim(
+    caller: TheCaller,
+    review: TheReview,
+    coder: TheCoder,
+    encounter_id: EncounterId,
+    format: Annotated[Literal["json", "csv"], Query(description="JSON, or a table.")] = "json",
+) -> Any:
+    """Return the codes that stand as a claim would carry them. No prices, no payer."""
+    claim = claim_of(review.store.desk(encounter_id), coder.library)
+    if format == "csv":
+        return Response(as_csv(claim), media_type="text/csv; charset=utf-8")
+    return claim

@@ -46,7 +46,8 @@ from coder_assist.api.review_schemas import (
 )
 from coder_assist.api.schemas import NOTE_EXAMPLE
 from coder_assist.review.audit_log import as_record
-from coder_assist.review.importing import from_fhir, from_records
+from coder_assist.review.fhir import from_fhir
+from coder_assist.review.importing import from_records
 from coder_assist.review.records import Desk, Sort, WorklistFilter
 from coder_assist.review.states import EncounterState
 from coder_assist.suggest import Coder

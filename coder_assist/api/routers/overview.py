@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from coder_assist.api import answers
 from coder_assist.api.dependencies import TheReview, TheService
 from coder_assist.api.guard import Guarded, TheCaller
-from coder_assist.api.parameters import reads
+from coder_assist.api.parameters import actor, reads, refuses
 from coder_assist.api.review_examples import OVERVIEW_EXAMPLE
 from coder_assist.api.review_schemas import OverviewAnswer
 from coder_assist.review.database import now
+from coder_assist.review.labels import export_lines
 
 router = APIRouter(tags=["overview"], route_class=Guarded)
 
@@ -35,7 +38,7 @@ def get_overview(
     "/metrics",
     operation_id="metrics",
     response_class=Response,
-    responses={status: answer for status, answer in reads(None).items() if status != 200}
+    responses=refuses()
     | {
         200: {
             "description": "Figures without ids, names or text.",
@@ -51,3 +54,27 @@ def get_overview(
 def metrics(caller: TheCaller, service: TheService) -> Response:
     """Return the service's figures in Prometheus's text format."""
     return Response(service.figures.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get(
+    "/v1/labels",
+    operation_id="exportLabels",
+    response_class=StreamingResponse,
+    responses=refuses()
+    | {
+        200: {
+            "description": "A coded corpus, a JSON line for each note; `coder-assist train` reads it.",
+            "content": {
+                "application/jsonl": {
+                    "schema": {"type": "string"},
+                    "example": '{"id": "visit-1", "text": "...", "codes": [], "rejected": []}\n',
+                }
+            },
+        }
+    },
+)
+def export_labels(caller: TheCaller, review: TheReview) -> StreamingResponse:
+    """Return the final decisions as a coded corpus. That they were taken is in the audit log."""
+    lines = export_lines(review.database, actor(caller))
+    written = (json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    return StreamingResponse(written, media_type="application/jsonl")

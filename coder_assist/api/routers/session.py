@@ -90,8 +90,8 @@ def sign_in(
     "/v1/session",
     operation_id="signOut",
     status_code=204,
-    responses={204: {"description": "The session is over."}}
-    | documented("not-signed-in", "csrf", "forbidden", "too-many-requests", "not-ready"),
+    responses=documented("not-signed-in", "csrf", "forbidden", "too-many-requests", "not-ready")
+    | {204: {"description": "The session is over."}},
 )
 def sign_out(caller: TheCaller, request: Request, review: TheReview, service: TheService) -> Response:
     """End the session of the cookie."""
@@ -113,8 +113,8 @@ def sign_out(caller: TheCaller, request: Request, review: TheReview, service: Th
     operation_id="signInByLink",
     status_code=303,
     response_class=RedirectResponse,
-    responses={303: {"description": "Signed in; the page is at /."}}
-    | documented("not-signed-in", "forbidden", "too-many-requests", "invalid-request", "not-ready"),
+    responses=documented("not-signed-in", "forbidden", "too-many-requests", "invalid-request", "not-ready")
+    | {303: {"description": "Signed in; the page is at /."}},
 )
 def sign_in_by_link(
     token: Annotated[str, Query(min_length=1, max_length=200, description="What the link was printed with.")],
