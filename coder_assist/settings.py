@@ -84,7 +84,9 @@ class Settings(BaseSettings):
     session_idle_minutes: int = Field(
         default=15, ge=1, le=240, description="Minutes without a request after which a session ends."
     )
-    session_hours: int = Field(default=12, ge=1, le=24, description="Hours after which a session ends anyway.")
+    session_hours: int = Field(
+        default=12, ge=1, le=24, description="Hours after which a session ends anyway."
+    )
     secure_cookies: bool | None = Field(
         default=None,
         description="Whether cookies travel by HTTPS alone. If not set: unless host is a loopback address.",

@@ -66,7 +66,9 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.on_audited: Callable[[], object] | None = None  # called after a commit that appended audit events
+        self.on_audited: Callable[[], object] | None = (
+            None  # called after a commit that appended audit events
+        )
 
     @classmethod
     def open(cls, settings: Settings) -> Database:

@@ -43,8 +43,8 @@ def samples(checkout: Path | None = None) -> list[dict[str, object]]:
     if checkout is not None and (checkout / "encounters.jsonl").is_file():
         lines = (checkout / "encounters.jsonl").read_text(encoding="utf-8").splitlines()
         records = [_sample(line) for line in lines]
-        for file in sorted((checkout / "samples").glob("*.txt")):
-            records.append({"id": file.stem, "text": file.read_text(encoding="utf-8")})
+        plain = sorted((checkout / "samples").glob("*.txt"))
+        records.extend({"id": file.stem, "text": file.read_text(encoding="utf-8")} for file in plain)
         return records
     packaged = resources.files("coder_assist.review").joinpath("samples.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in packaged.splitlines()]
