@@ -39,6 +39,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+    python_type = datetime
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Bring an aware moment to UTC; SQLite gets it without the offset, for its text sorts so."""
@@ -83,10 +84,14 @@ class Database:
         else:
             url = settings.database_url.get_secret_value()
         database = cls.connect(url)
-        if database.engine.dialect.name == "sqlite":
-            database.upgrade()
-        else:
-            database.check_schema()
+        try:
+            if database.dialect == "sqlite":
+                database.upgrade()
+            else:
+                database.check_schema()
+        except BaseException:
+            database.close()
+            raise
         return database
 
     @classmethod

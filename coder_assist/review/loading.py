@@ -136,7 +136,7 @@ def summaries_of(session: Session, rows: Sequence[EncounterRow]) -> tuple[Encoun
 
 
 def _pairs(session: Session, query: Select[str, Value]) -> dict[str, Value]:
-    return dict(session.execute(query).tuples().all())
+    return {id: value for id, value in session.execute(query)}  # noqa: C416 - rows are no pairs to mypy
 
 
 def run_of(row: RunRow, notes_digest: str, with_record: bool = True) -> StoredRun:

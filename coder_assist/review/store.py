@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -71,6 +72,8 @@ LONGEST_NOTE = 2_000_000
 LONGEST_TEXT = 10_000
 LONGEST_TITLE = 200
 STALE_RULE = "review-stale"
+# It goes into the audit chain, where no free text may be.
+_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 class Store:
@@ -387,7 +390,8 @@ class Store:
     ) -> EncounterSummary:
         """Put an encounter on hold with a query to the provider; ``finding`` is the rule that asks."""
         checked_text(query, "query", LONGEST_TEXT)
-        checked_text(finding or "", "finding", LONGEST_TITLE, empty=True)
+        if finding is not None and not _RULE.fullmatch(finding):
+            raise InputError("finding must be the id of a rule")
 
         def act(step: Change) -> Answer:
             step.begin()

@@ -273,18 +273,28 @@ class SuggestionRow(Table):
 # --- decisions -----------------------------------------------------------------------------------------
 
 
+# Decisions with these in common are about the same code of the same encounter: a line.
+_LINE = ("encounter_id", "subject_system", "subject_code")
+
+
 class DecisionRow(Table):
     """What a person decided about one code of an encounter. ``subject`` is the code it is about."""
 
     __tablename__ = "decisions"
     __table_args__ = (
-        UniqueConstraint("encounter_id", "id"),
+        UniqueConstraint(*_LINE, "id", name="uq_decisions_line"),
         UniqueConstraint("supersedes"),
         UniqueConstraint("undoes"),
         ForeignKeyConstraint(["encounter_id", "run_id"], ["runs.encounter_id", "runs.id"]),
         ForeignKeyConstraint(["run_id", "suggestion"], ["suggestions.run_id", "suggestions.number"]),
-        ForeignKeyConstraint(["encounter_id", "supersedes"], ["decisions.encounter_id", "decisions.id"]),
-        ForeignKeyConstraint(["encounter_id", "undoes"], ["decisions.encounter_id", "decisions.id"]),
+        ForeignKeyConstraint(
+            [*_LINE, "supersedes"],
+            [f"decisions.{name}" for name in (*_LINE, "id")],
+            name="fk_decisions_supersedes",
+        ),
+        ForeignKeyConstraint(
+            [*_LINE, "undoes"], [f"decisions.{name}" for name in (*_LINE, "id")], name="fk_decisions_undoes"
+        ),
         CheckConstraint("units >= 1", name="units_from_1"),
         CheckConstraint("supersedes IS NULL OR supersedes < id", name="supersedes_an_earlier_one"),
         CheckConstraint("(verdict = 'undo') = (undoes IS NOT NULL)", name="undo_names_what"),
