@@ -455,7 +455,14 @@ def serve(
             out.print("Sign in, each link once, on this machine, within an hour:", style="dim")
             for role, secret in demo.sign_in_secrets(review.people).items():
                 out.print(f"  {role:<15}{address}/sign-in?token={secret}", highlight=False, soft_wrap=True)
-        uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+        uvicorn.run(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+        )
 
 
 def _checkout() -> Path:

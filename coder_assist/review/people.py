@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -108,7 +109,6 @@ class People:
         self._clock = clock
         # Hashing takes 64 MB each: a flood of sign-ins may be slow, it may not take all memory.
         self._hashing = threading.BoundedSemaphore(2)
-        self._decoy = self._hasher.hash(secrets.token_urlsafe())
 
     # --- accounts
 
@@ -227,11 +227,15 @@ class People:
     def _matches(self, hashed: str | None, password: str) -> bool:
         with self._hashing:
             try:
-                # An unknown name takes as long as a known one.
                 self._hasher.verify(hashed or self._decoy, password[:LONGEST_PASSWORD])
             except (VerificationError, InvalidHashError):
                 return False
         return hashed is not None
+
+    @cached_property
+    def _decoy(self) -> str:
+        """A hash of nothing, so that an unknown name takes as long as a known one."""
+        return self._hasher.hash(secrets.token_urlsafe())
 
     def _begin(self, session: Session, user: UserRow, how: str) -> tuple[str, Caller]:
         secret, csrf, moment = secrets.token_urlsafe(32), secrets.token_urlsafe(24), self._clock()

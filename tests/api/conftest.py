@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from coder_assist.api import create_app
 from coder_assist.api.access import Scope
 from coder_assist.api.dependencies import Service
+from coder_assist.api.review import Review
 from coder_assist.review.queue import work_once
 from coder_assist.review.states import Role
 from coder_assist.settings import Settings
@@ -36,15 +39,37 @@ def coder(tmp_path_factory: pytest.TempPathFactory) -> Coder:
     return Coder.load_with(Pack("hand-set@0", WeightedScorer()), Settings(cache_dir=cache))
 
 
+@dataclass(frozen=True)
+class Furnished:
+    """A data directory with a person of each role, to be copied: quicker than making them anew."""
+
+    home: Path
+    secrets: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
+    home = tmp_path_factory.mktemp("furnished")
+    review = Review.open(Settings(data_dir=home))
+    secrets = {}
+    for role in Role:
+        review.people.add(role.value, role)
+        secrets[role.value], _ = review.people.add_token(role.value, "test", tuple(Scope))
+    review.close()
+    return Furnished(home, secrets)
+
+
 @pytest.fixture
-def connect(tmp_path: Path) -> Connect:
+def connect(tmp_path: Path, furnished: Furnished) -> Connect:
     """Return what opens a client on a new application: ``async with connect(coder, **settings)``.
 
-    Each has a database of its own; nothing is computed ahead unless a test asks for it.
+    Each has a database of its own, with a person of each role; nothing is computed ahead.
     """
 
     @asynccontextmanager
     async def opened(coder: Any = None, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+        if not (tmp_path / "data").exists():
+            shutil.copytree(furnished.home, tmp_path / "data")
         usual = {"data_dir": tmp_path / "data", "queue_workers": 0, "requests_per_minute": 1_000_000}
         app = create_app(Settings(**(usual | settings)), coder)
         # The transport hands on what the application raises: nothing may escape to the server's own log.
@@ -68,12 +93,12 @@ async def client(connect: Connect, coder: Coder) -> AsyncIterator[httpx.AsyncCli
 class Office:
     """A running service with a person for each role, and a client for each."""
 
-    def __init__(self, client: httpx.AsyncClient, coder: Coder) -> None:
+    def __init__(self, client: httpx.AsyncClient, coder: Coder, secrets: Mapping[str, str]) -> None:
         self.stranger = client
         self.coder = coder
         self.service: Service = client.app.state.service  # type: ignore[attr-defined]
         self.review = self.service.review
-        self._secrets: dict[str, str] = {}
+        self._secrets = dict(secrets)
 
     def hire(self, name: str, role: Role, scopes: Iterable[str] = tuple(Scope)) -> None:
         """Make a person and a token for them."""
@@ -105,9 +130,6 @@ class Office:
 
 
 @pytest.fixture
-async def office(connect: Connect, coder: Coder) -> AsyncIterator[Office]:
+async def office(connect: Connect, coder: Coder, furnished: Furnished) -> AsyncIterator[Office]:
     async with connect(coder) as client:
-        office = Office(client, coder)
-        for role in Role:
-            office.hire(role.value, role)
-        yield office
+        yield Office(client, coder, furnished.secrets)
