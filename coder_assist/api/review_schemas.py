@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from coder_assist.api.access import Scope
 from coder_assist.api.schemas import (
@@ -15,6 +15,7 @@ from coder_assist.api.schemas import (
     SuggestionRecord,
     WithheldRecord,
 )
+from coder_assist.errors import InputError
 from coder_assist.review.states import (
     AuditError,
     AuditFindingState,
@@ -24,12 +25,10 @@ from coder_assist.review.states import (
     RunState,
     SampleKind,
 )
-from coder_assist.types import Claim, Code, SectionKind, Setting, Sex, System, Verdict, Via
+from coder_assist.types import Claim, Code, SectionKind, Setting, Sex, Span, System, Verdict, Via
+
 
 # PostgreSQL keeps no NUL, and UTF-8 has no half of a surrogate pair.
-STORABLE = r"^[^\x00\ud800-\udfff]*$"
-
-
 def _storable(value: str) -> str:
     if "\x00" in value or (not value.isprintable() and any("\ud800" <= c <= "\udfff" for c in value)):
         raise ValueError("must be Unicode text without NUL characters")
@@ -39,6 +38,13 @@ def _storable(value: str) -> str:
 def _moment(value: object) -> object:
     if not isinstance(value, str | datetime):
         raise ValueError("must be an RFC 3339 date and time")
+    return value
+
+
+def _whole(value: object) -> object:
+    # 2.0 is a whole number in JSON; "2" and true are none.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a whole number")
     return value
 
 
@@ -53,8 +59,9 @@ Line = Annotated[str, AfterValidator(_storable), Field(max_length=200, json_sche
 Words = Annotated[
     str, AfterValidator(_storable), Field(min_length=1, max_length=4000, json_schema_extra=dict(_TEXT_SCHEMA))
 ]
-Version = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+WHOLE = BeforeValidator(_whole)
+Version = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE]
 Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_aware)]
 Flag = Annotated[bool, Field(strict=True)]
 
@@ -66,16 +73,11 @@ class CodeBody(Record):
     code: Annotated[str, Field(min_length=1, max_length=12)]
 
     def parsed(self) -> Code:
-        """Return the code in its written form."""
-        return Code.parse(self.system, self.code)
-
-    @model_validator(mode="after")
-    def _written(self) -> CodeBody:
+        """Return the code in its written form. Raises ``InputError`` if it is none of its system."""
         try:
-            self.parsed()
+            return Code.parse(self.system, self.code)
         except ValueError:
-            raise ValueError("must be a code in the system's written form") from None
-        return self
+            raise InputError(f"code: expected a code in the written form of {self.system}") from None
 
 
 class LineBody(CodeBody):
@@ -84,7 +86,7 @@ class LineBody(CodeBody):
     modifiers: Annotated[
         list[Annotated[str, Field(pattern=r"^[A-Z0-9]{2}$")]], Field(max_length=4, default_factory=list)
     ]
-    units: Annotated[int, Field(strict=True, ge=1, le=9999)] = 1
+    units: Annotated[int, Field(ge=1, le=9999), WHOLE] = 1
 
 
 class PlaceBody(Record):
@@ -94,11 +96,11 @@ class PlaceBody(Record):
     start: Count
     end: Count
 
-    @model_validator(mode="after")
-    def _forward(self) -> PlaceBody:
+    def span(self) -> Span:
+        """Return the range. Raises ``InputError`` if it does not end behind its start."""
         if self.end <= self.start:
-            raise ValueError("must end behind its start")
-        return self
+            raise InputError("end: expected to lie behind start")
+        return Span(self.start, self.end)
 
 
 class DecisionBody(LineBody):
@@ -202,7 +204,7 @@ class SampleBody(Record):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     kind: SampleKind
-    size: Annotated[int, Field(strict=True, ge=1, le=1000)]
+    size: Annotated[int, Field(ge=1, le=1000), WHOLE]
     seed: Count
     since: Annotated[Moment | None, Field(alias="from")] = None
     until: Annotated[Moment | None, Field(alias="to")] = None
@@ -259,7 +261,7 @@ class TokenBody(Record):
     person: Line
     name: Line = ""
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
-    days: Annotated[int, Field(strict=True, ge=1, le=366)] = 90
+    days: Annotated[int, Field(ge=1, le=366), WHOLE] = 90
 
 
 class PracticeBody(Record):

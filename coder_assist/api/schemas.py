@@ -86,7 +86,11 @@ class NoteRecord(BaseModel):
         description="The caller's name for the note; it may stand in logs.",
     )
     text: str = Field(
-        description="The note as it was written. Evidence points into it, character by character."
+        description="The note as it was written. Evidence points into it, character by character.",
+        json_schema_extra={
+            "minLength": 1,
+            "pattern": r"\S",
+        },  # an empty one is read, and then refused by its id
     )
     setting: Setting | None = Field(None, description="Where; outpatient if not given.")
     claim: Claim | None = Field(None, description="Whose bill it is.")
@@ -109,7 +113,8 @@ class NoteBatch(BaseModel):
         json_schema_extra={"examples": [{"notes": [NOTE_EXAMPLE, {**NOTE_EXAMPLE, "id": "visit-2"}]}]},
     )
 
-    notes: list[NoteRecord] = Field(description="The notes, answered in this order.")
+    # Anything may stand there: what is no note is answered in its place, and the others are read.
+    notes: list[NoteRecord | Any] = Field(description="The notes, answered in this order.")
 
 
 class CodeReference(Record):

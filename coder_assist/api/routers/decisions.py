@@ -48,7 +48,7 @@ from coder_assist.api.review_schemas import (
 from coder_assist.review.records import Desk, FinalCode, NewDecision, Outcome
 from coder_assist.suggest import Coder
 from coder_assist.suggest.wire import finding_record
-from coder_assist.types import Finding, Place, Severity, Span
+from coder_assist.types import Finding, Place, Severity
 
 router = APIRouter(prefix="/v1/encounters/{encounter_id}", tags=["decisions"], route_class=Guarded)
 
@@ -69,7 +69,7 @@ def _new(body: DecisionBody) -> NewDecision:
         units=body.units,
         reason=body.reason,
         via=body.via,
-        evidence=tuple(Place(place.note_id, Span(place.start, place.end)) for place in body.evidence),
+        evidence=tuple(Place(place.note_id, place.span()) for place in body.evidence),
     )
 
 

@@ -52,7 +52,7 @@ from coder_assist.review.records import Desk, Sort, WorklistFilter
 from coder_assist.review.states import EncounterState
 from coder_assist.suggest import Coder
 from coder_assist.suggest.wire import finding_record, suggestion_record
-from coder_assist.types import Setting, Span
+from coder_assist.types import Setting
 
 router = APIRouter(prefix="/v1/encounters", tags=["encounters"], route_class=Guarded)
 
@@ -107,7 +107,11 @@ def list_encounters(
                     "example": {"items": [NOTE_EXAMPLE]},
                 },
                 "application/fhir+json": {
-                    "schema": {"type": "object", "required": ["resourceType"]},
+                    "schema": {
+                        "type": "object",
+                        "required": ["resourceType"],
+                        "properties": {"resourceType": {"enum": ["Bundle", "DocumentReference"]}},
+                    },
                     "example": {"resourceType": "Bundle", "type": "collection", "entry": []},
                 },
             },
@@ -259,13 +263,13 @@ async def suggest_phrase(
     ],
 ) -> dict[str, Any]:
     """Return what just these words of a note support, read with what stands around them."""
+    span = body.span()
     desk = await service.talk(partial(review.store.desk, encounter_id))
     note = next((note for note in desk.encounter.notes if note.id == body.note_id), None)
     if note is None:
         raise invalid("expected the id of one of the encounter's notes", "#/note_id")
     if body.end > len(note.text):
         raise invalid(f"expected an end within the note's {len(note.text)} characters", "#/end")
-    span = Span(body.start, body.end)
     found = await service.work(partial(supported_by, coder, desk.encounter, note, span))
     several = len(desk.encounter.notes) > 1
     return {"suggestions": [suggestion_record(suggestion, several) for suggestion in found]}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from coder_assist.api.dependencies import TheCoder
@@ -45,7 +43,7 @@ _LINKS_EXAMPLE = {"service": "coder_assist", "software": "0.1.0", "links": LINKS
     "/",
     operation_id="index",
     response_model=Links,
-    responses=documented("too-many-requests", "invalid-request")
+    responses=documented("too-many-requests")
     | {
         200: {
             "description": "The review page to browsers, links to programs.",
@@ -56,9 +54,9 @@ _LINKS_EXAMPLE = {"service": "coder_assist", "software": "0.1.0", "links": LINKS
         }
     },
 )
-async def index(accept: Annotated[str, Header(max_length=1000)] = "*/*") -> Response:
+async def index(request: Request) -> Response:
     """Return the review page to a browser, and where the operations are to everything else."""
-    if "text/html" in accept and (page := page_file("index.html")) is not None:
+    if "text/html" in request.headers.get("accept", "") and (page := page_file("index.html")) is not None:
         return page_response(page)
     links = Links(service="coder_assist", software=software_version(), links=LINKS)
     return JSONResponse(links.model_dump(), headers={"Vary": "Accept"})
