@@ -29,6 +29,7 @@ from coder_assist.review.audits import Audits
 from coder_assist.review.changing import Answer, Change, Result, change, checked_text, subject, touch
 from coder_assist.review.database import Database, now
 from coder_assist.review.deciding import write_decisions, write_undo
+from coder_assist.review.importing import LONGEST_NOTE
 from coder_assist.review.intake import rehearse, take_in, write_note_version
 from coder_assist.review.loading import encounter_row, standing_of
 from coder_assist.review.promotions import Promotions
@@ -67,7 +68,6 @@ from coder_assist.types import AuditEvent, Code, Finding, Severity
 
 # Where codes are decided on. What is new or came back is put in review by the first decision.
 AT_WORK = (EncounterState.NEW, EncounterState.IN_REVIEW, EncounterState.RETURNED)
-LONGEST_NOTE = 2_000_000
 LONGEST_TEXT = 10_000
 LONGEST_TITLE = 200
 STALE_RULE = "review-stale"
