@@ -51,7 +51,7 @@ def write_decisions(
     for place, new in enumerate(decisions):
         try:
             replaces = _checked(new, suggested)
-            subjects = subjects_of(replaces or new.code, standing.lines)
+            subjects = subjects_of(new, replaces, standing.lines)
             twice = seen.intersection(subjects)
             if twice:
                 raise InputError(f"{min(twice)} is decided on twice in one request")

@@ -97,7 +97,7 @@ def _several(record: Mapping[object, object]) -> Encounter:
         raise InputError("expected text or notes; got both")
     if not isinstance(written, list) or not 1 <= len(written) <= MOST_NOTES:
         raise InputError(f"notes must be an array of 1 to {MOST_NOTES} notes")
-    frame = read_record({**record, "text": "-"})
+    frame = read_record({**{key: value for key, value in record.items() if key != "notes"}, "text": "-"})
     notes = []
     for place, note in enumerate(written):
         if not isinstance(note, Mapping):

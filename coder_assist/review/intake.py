@@ -5,33 +5,70 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from coder_assist.errors import InputError, NotFound
 from coder_assist.review import audit_log
 from coder_assist.review.carrying import carrier, only_added
 from coder_assist.review.changing import Change, subject
-from coder_assist.review.loading import digest_of, notes_of, standing_of
+from coder_assist.review.database import Database
+from coder_assist.review.loading import content_hash, digest_of, notes_of, standing_of
 from coder_assist.review.records import Actor, Duplicate, FailedItem, Incoming
 from coder_assist.review.states import EncounterState
 from coder_assist.review.tables import CarriedRow, EncounterRow, NoteRow
 from coder_assist.types import Encounter, Place, Verdict
 
 
-def already_there(
+def take_in(
+    database: Database, actor: Actor, item: Incoming, encounter: Encounter, at: datetime
+) -> Duplicate | FailedItem | None:
+    """Add an encounter, or say why not."""
+    digest = content_hash(encounter)
+    try:
+        with database.write() as session:
+            problem = _already_there(session, item, encounter.id, digest)
+            if problem is None:
+                _write(session, actor, item, encounter, digest, at)
+            return problem
+    except IntegrityError:
+        # Somebody imported the same between the look and the write: now it can be seen.
+        with database.read() as session:
+            problem = _already_there(session, item, encounter.id, digest)
+        if problem is None:
+            raise
+        return problem
+
+
+def rehearse(
+    database: Database, item: Incoming, encounter: Encounter, seen: dict[str, str]
+) -> Duplicate | FailedItem | None:
+    """Say what ``take_in`` would; ``seen`` is what the rehearsal took in before, ids by content."""
+    digest = content_hash(encounter)
+    with database.read() as session:
+        problem = _already_there(session, item, encounter.id, digest)
+    if problem is not None:
+        return problem
+    if digest in seen:
+        return Duplicate(encounter.id, seen[digest])
+    if encounter.id in seen.values():
+        return _taken(item, encounter.id)
+    seen[digest] = encounter.id
+    return None
+
+
+def _already_there(
     session: Session, item: Incoming, encounter_id: str, digest: str
 ) -> Duplicate | FailedItem | None:
-    """Say whether an encounter's notes are in the store, or its id is taken by others."""
     same = session.scalars(select(EncounterRow.id).where(EncounterRow.content_hash == digest)).one_or_none()
     if same is not None:
         return Duplicate(encounter_id, same)
     if session.get(EncounterRow, encounter_id) is not None:
-        return taken(item, encounter_id)
+        return _taken(item, encounter_id)
     return None
 
 
-def taken(item: Incoming, encounter_id: str) -> FailedItem:
-    """Return the refusal of an id that is in use."""
+def _taken(item: Incoming, encounter_id: str) -> FailedItem:
     return FailedItem(
         item.index,
         encounter_id,
@@ -39,10 +76,9 @@ def taken(item: Incoming, encounter_id: str) -> FailedItem:
     )
 
 
-def write_encounter(
+def _write(
     session: Session, actor: Actor, item: Incoming, encounter: Encounter, digest: str, at: datetime
 ) -> None:
-    """Add an encounter with its notes, and the audit event of it."""
     day = encounter.service_date
     served = datetime.combine(day, time(), UTC) if day is not None else at
     versions = {note.id: 1 for note in encounter.notes}

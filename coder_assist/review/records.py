@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -375,7 +375,7 @@ class Promotion:
     id: int
     pack: str
     previous: str | None
-    metrics: Mapping[str, object] = field(default_factory=dict)
-    reason: str = ""
-    by: str = ""
-    at: datetime | None = None
+    metrics: Mapping[str, object]
+    reason: str
+    by: str
+    at: datetime

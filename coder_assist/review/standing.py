@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coder_assist.review.records import FinalCode
+from coder_assist.review.records import FinalCode, NewDecision
 from coder_assist.types import Code, Decision, System, Verdict
 
 # These put a code on the claim.
@@ -52,14 +52,20 @@ def lines_of(decisions: Iterable[tuple[Code, Decision]]) -> dict[Code, Line]:
     return {subject: Line(subject, tuple(line)) for subject, line in gathered.items()}
 
 
-def subjects_of(code: Code, lines: Mapping[Code, Line]) -> tuple[Code, ...]:
-    """Return the subjects that a new decision about ``code`` (or about replacing it) continues.
+def subjects_of(new: NewDecision, replaces: Code | None, lines: Mapping[Code, Line]) -> tuple[Code, ...]:
+    """Return the subjects of a new decision, its own first.
 
-    Usually that is the code itself. After "E11.9 replaced by E11.65" rejecting E11.65 is about the suggestion
-    E11.9; and where E11.65 stands by two lines, it is about both, or the code would stay.
+    Who accepts or adds a code decides about that code. Who takes one away, or replaces it, means the code
+    wherever it stands: after "E11.9 replaced by E11.65", rejecting E11.65 is about the suggestion E11.9, and
+    where E11.65 stands by two lines it is about both, or the code would stay.
     """
-    standing = tuple(line.subject for line in lines.values() if line.code == code)
-    return standing or (code,)
+    if new.verdict in (Verdict.ACCEPT, Verdict.ADD):
+        return (new.code,)
+    meant = replaces or new.code
+    standing = [line.subject for line in lines.values() if line.code == meant]
+    if new.suggestion is not None or not standing:
+        standing = [meant, *(subject for subject in standing if subject != meant)]
+    return tuple(standing)
 
 
 def final_codes(
@@ -72,27 +78,30 @@ def final_codes(
 
     ``order`` is a person's; codes it lacks follow, by the suggestion's ``sequences``, then as decided.
     """
-    chosen: dict[Code, tuple[tuple[int, int, int], Decision]] = {}
+    keys: dict[Code, tuple[int, int, int]] = {}
+    chosen: dict[Code, Decision] = {}
     places = {code: place for place, code in enumerate(order)}
     for line in lines.values():
         standing = line.standing
         if standing is None or standing.verdict not in CODING:
             continue
         code = standing.code
+        proposed = sequences.get(code) or sequences.get(line.subject)
         if code in places:
-            key = (0, places[code], 0)
+            key = (0, places[code], standing.id)
+        elif proposed is not None:
+            key = (1, proposed, standing.id)
         else:
-            proposed = sequences.get(code) or sequences.get(line.subject)
-            key = (1, proposed, 0) if proposed is not None else (2, 0, 0)
-        key = (*key[:2], standing.id)
-        if code not in chosen or (standing.stale, key) < (chosen[code][1].stale, chosen[code][0]):
-            chosen[code] = (key, standing)
+            key = (2, 0, standing.id)
+        keys[code] = min(key, keys.get(code, key))
+        # Of two lines that lead to the same code the newer decision says how it is billed.
+        other = chosen.get(code)
+        if other is None or (not standing.stale, standing.id) > (not other.stale, other.id):
+            chosen[code] = standing
     final: list[FinalCode] = []
     for system in System:
-        ordered = sorted(
-            (entry for code, entry in chosen.items() if code.system is system), key=lambda e: e[0]
-        )
-        for sequence, (_, decision) in enumerate(ordered, 1):
+        ordered = sorted((code for code in chosen if code.system is system), key=keys.__getitem__)
+        for sequence, decision in enumerate((chosen[code] for code in ordered), 1):
             final.append(
                 FinalCode(
                     code=decision.code,

@@ -3,6 +3,7 @@
     store = Store(Database.open(settings))
     store.queue     runs computed ahead (``queue.py``)
     store.audits    samples and findings (``audits.py``)
+    store.promotions    packs that were put to use (``promotions.py``)
 
 Methods raise ``NotFound``, ``NotAllowed``, ``StateConflict`` and, where they take the version of the encounter
 that the caller saw, ``VersionConflict``. ``key`` is an idempotency key: the same key of the same actor with
@@ -20,7 +21,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from coder_assist.errors import Blocked, InputError, NotAllowed, NotFound, StateConflict
@@ -29,8 +29,10 @@ from coder_assist.review.audits import Audits
 from coder_assist.review.changing import Answer, Change, Result, change, checked_text, subject, touch
 from coder_assist.review.database import Database, now
 from coder_assist.review.deciding import write_decisions, write_undo
-from coder_assist.review.intake import already_there, taken, write_encounter, write_note_version
+from coder_assist.review.importing import LONGEST_NOTE
+from coder_assist.review.intake import rehearse, take_in, write_note_version
 from coder_assist.review.loading import encounter_row, standing_of
+from coder_assist.review.promotions import Promotions
 from coder_assist.review.queue import RunQueue
 from coder_assist.review.records import (
     Actor,
@@ -46,7 +48,6 @@ from coder_assist.review.records import (
     NoteChange,
     Outcome,
     Overview,
-    Promotion,
     Sort,
     WorklistFilter,
     WorklistPage,
@@ -59,16 +60,14 @@ from coder_assist.review.tables import (
     CommentRow,
     DecisionRow,
     HoldRow,
-    PromotionRow,
     SubmissionRow,
     UserRow,
 )
 from coder_assist.review.worklist import UNFINISHED
-from coder_assist.types import AuditEvent, Code, Encounter, Finding, Severity
+from coder_assist.types import AuditEvent, Code, Finding, Severity
 
 # Where codes are decided on. What is new or came back is put in review by the first decision.
 AT_WORK = (EncounterState.NEW, EncounterState.IN_REVIEW, EncounterState.RETURNED)
-LONGEST_NOTE = 2_000_000
 LONGEST_TEXT = 10_000
 LONGEST_TITLE = 200
 STALE_RULE = "review-stale"
@@ -84,6 +83,7 @@ class Store:
         self._clock = clock
         self.queue = RunQueue(database, clock)
         self.audits = Audits(database, clock)
+        self.promotions = Promotions(database, clock)
 
     # --- encounters come in -----------------------------------------------------------------------------
 
@@ -103,7 +103,10 @@ class Store:
             if item.encounter is None:
                 failed.append(FailedItem(item.index, item.id, item.error or "not readable"))
                 continue
-            problem = self._import(actor, item, item.encounter, dry if dry_run else None)
+            if dry_run:
+                problem = rehearse(self.database, item, item.encounter, dry)
+            else:
+                problem = take_in(self.database, actor, item, item.encounter, self._clock())
             if isinstance(problem, Duplicate):
                 duplicates.append(problem)
             elif isinstance(problem, FailedItem):
@@ -111,34 +114,6 @@ class Store:
             else:
                 imported.append(item.encounter.id)
         return ImportReport(tuple(imported), tuple(duplicates), tuple(failed))
-
-    def _import(
-        self, actor: Actor, item: Incoming, encounter: Encounter, dry: dict[str, str] | None
-    ) -> Duplicate | FailedItem | None:
-        """Take in one encounter, or, with ``dry`` (what this rehearsal has seen), only say what would happen."""
-        digest = loading.content_hash(encounter)
-        if dry is not None:
-            with self.database.read() as session:
-                problem = already_there(session, item, encounter.id, digest)
-            if problem is None and digest in dry:
-                problem = Duplicate(encounter.id, dry[digest])
-            if problem is None and encounter.id in dry.values():
-                problem = taken(item, encounter.id)
-            dry.setdefault(digest, encounter.id)
-            return problem
-        try:
-            with self.database.write() as session:
-                problem = already_there(session, item, encounter.id, digest)
-                if problem is None:
-                    write_encounter(session, actor, item, encounter, digest, self._clock())
-                return problem
-        except IntegrityError:
-            # Somebody imported the same between the look and the write: now it can be seen.
-            with self.database.read() as session:
-                problem = already_there(session, item, encounter.id, digest)
-            if problem is None:
-                raise
-            return problem
 
     def add_note_version(
         self,
@@ -501,34 +476,6 @@ class Store:
 
         return self._change(actor, encounter_id, "comment", act, read, key=key, request=text)
 
-    # --- packs ------------------------------------------------------------------------------------------
-
-    def promote(self, actor: Actor, pack: str, metrics: Mapping[str, object], reason: str = "") -> Promotion:
-        """Record that a model pack was put to use."""
-        checked_text(pack, "pack", LONGEST_TITLE)
-        checked_text(reason, "reason", LONGEST_TEXT, empty=True)
-        with self.database.write() as session:
-            newest = session.scalars(select(PromotionRow).order_by(PromotionRow.id.desc()).limit(1)).first()
-            row = PromotionRow(
-                pack=pack,
-                previous=newest.pack if newest is not None else None,
-                metrics=dict(metrics),
-                reason=reason,
-                by=actor.id,
-                at=self._clock(),
-            )
-            session.add(row)
-            session.flush()
-            audit_log.append(session, actor.id, "pack.promote", f"pack/{pack}", {"previous": row.previous})
-            return _promotion(row)
-
-    def promotions(self) -> tuple[Promotion, ...]:
-        """Return the packs that were put to use, newest first."""
-        with self.database.read() as session:
-            return tuple(
-                map(_promotion, session.scalars(select(PromotionRow).order_by(PromotionRow.id.desc())))
-            )
-
     def _change(
         self,
         actor: Actor,
@@ -601,7 +548,3 @@ def _stale_finding(codes: Sequence[FinalCode]) -> tuple[Finding, ...]:
         return ()
     message = "the evidence of these decisions is not in the present version of the notes; decide again"
     return (Finding(STALE_RULE, Severity.ERROR, stale, message, "review: decisions rest on evidence"),)
-
-
-def _promotion(row: PromotionRow) -> Promotion:
-    return Promotion(row.id, row.pack, row.previous, row.metrics, row.reason, row.by, row.at)

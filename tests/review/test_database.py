@@ -17,13 +17,13 @@ from coder_assist.review.states import EncounterState
 from coder_assist.review.store import Store
 from coder_assist.review.tables import (
     APPEND_ONLY,
+    METADATA,
     AuditEventRow,
     DecisionRow,
     EncounterRow,
     HoldRow,
     NoteRow,
     RunRow,
-    Table,
     UserRow,
 )
 from coder_assist.settings import Settings
@@ -33,16 +33,16 @@ from tests.review.building import ANA, LEA, SHOWN, accept, bring, decide, reject
 def test_migrations_make_the_tables(database: Database) -> None:
     """What the migrations build is what the code expects, on both databases."""
     with database.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
         expected = {
             (table.name, constraint.name)
-            for table in Table.metadata.tables.values()
+            for table in METADATA.tables.values()
             for constraint in table.constraints
             if constraint.__visit_name__ == "check_constraint"
         }
         made = {
             (table, check["name"])
-            for table in Table.metadata.tables
+            for table in METADATA.tables
             for check in inspect(connection).get_check_constraints(table)
         }
     # PostgreSQL has a type for yes and no, and needs no check.
@@ -129,7 +129,7 @@ def test_what_was_said_cannot_be_changed(store: Store) -> None:
     """The database refuses UPDATE, DELETE and TRUNCATE on append-only tables, whoever asks."""
     fill(store)
     for table in APPEND_ONLY:
-        column = next(iter(Table.metadata.tables[table].c)).name
+        column = next(iter(METADATA.tables[table].c)).name
         statements = [f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"]
         if store.database.dialect == "postgresql":
             statements.append(f"TRUNCATE {table} CASCADE")
@@ -145,7 +145,7 @@ def fill(store: Store) -> None:
     store.order(ANA, "e1", store.summary("e1").version, [accept(0).code])
     store.add_note_version(ANA, "e1", "e1", "Type 2 diabetes.")
     store.comment(ANA, "e1", "hm")
-    store.promote(LEA, "pack", {})
+    store.promotions.record(LEA, "pack", {})
     decide(store, accept(0))
     store.submit(ANA, "e1", store.summary("e1").version)
     with store.database.read() as session:

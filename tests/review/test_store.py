@@ -570,9 +570,9 @@ def test_overview(store: Store) -> None:
 
 def test_promotions(store: Store) -> None:
     """Packs that were put to use are remembered, with what they replaced."""
-    store.promote(LEA, "pack-1", {"f1": 0.6})
-    store.promote(LEA, "pack-2", {"f1": 0.7}, "better")
-    assert [(p.pack, p.previous, p.metrics) for p in store.promotions()] == [
+    store.promotions.record(LEA, "pack-1", {"f1": 0.6})
+    store.promotions.record(LEA, "pack-2", {"f1": 0.7}, "better")
+    assert [(p.pack, p.previous, p.metrics) for p in store.promotions.all()] == [
         ("pack-2", "pack-1", {"f1": 0.7}),
         ("pack-1", None, {"f1": 0.6}),
     ]

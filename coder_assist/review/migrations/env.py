@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from coder_assist.review.tables import Table
+from coder_assist.review.tables import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Table.metadata,
+    target_metadata=METADATA,
     render_as_batch=True,
 )
 with context.begin_transaction():
