@@ -26,7 +26,13 @@ BODIES: list[Any] = [
     {
         "version": 1,
         "decisions": [
-            {"verdict": "add", "system": "CPT", "code": CANARY[:12], "shown_at": "2026-05-04T09:30:00Z", CANARY: 1}
+            {
+                "verdict": "add",
+                "system": "CPT",
+                "code": CANARY[:12],
+                "shown_at": "2026-05-04T09:30:00Z",
+                CANARY: 1,
+            }
         ],
     },
     {"codes": [{"system": "CPT", "code": CANARY[:12], "modifiers": [CANARY]}]},
@@ -60,7 +66,8 @@ async def test_no_refusal_repeats_what_was_sent(
                 access.method,
                 address(access),
                 content=json.dumps(body).encode(),
-                headers=office.as_(role) | {"Content-Type": declared, "Idempotency-Key": "k", "If-Match": '"1"'},
+                headers=office.as_(role)
+                | {"Content-Type": declared, "Idempotency-Key": "k", "If-Match": '"1"'},
             )
             assert answer.status_code != 500
             if answer.status_code >= 400 or access.path == "/v1/encounters":
@@ -69,8 +76,10 @@ async def test_no_refusal_repeats_what_was_sent(
     broken = f'{{"text": "{CANARY}'.encode()
     for declared in ("application/json", "text/plain"):
         headers = office.as_(role) | {"Content-Type": declared}
-        answer = await office.stranger.request(access.method, address(access), content=broken, headers=headers)
-        assert "Zyxwvut" not in answer.text
+        answer = await office.stranger.request(
+            access.method, address(access), content=broken, headers=headers
+        )
+        assert answer.status_code < 400 or "Zyxwvut" not in answer.text
     assert "Zyxwvut" not in caplog.text
 
 
@@ -94,18 +103,25 @@ async def test_work_leaves_no_words_behind(office: Any, caplog: pytest.LogCaptur
     phrase = {"note_id": "v1", "start": start, "end": start + len(CANARY)}
     assert (await office.ask("coder", "POST", "/v1/encounters/v1/phrase", phrase)).status_code == 200
     await office.ask("coder", "POST", "/v1/encounters/v1/comments", {"text": CANARY})
+    version = (await office.ask("coder", "GET", "/v1/encounters/v1")).json()["version"]
     hold = {"version": version, "query": {"text": CANARY, "finding": "any"}}
     version = (await office.ask("coder", "POST", "/v1/encounters/v1/hold", hold)).json()["version"]
     release = {"version": version, "answer": CANARY}
     version = (await office.ask("coder", "POST", "/v1/encounters/v1/release", release)).json()["version"]
     text = {"id": "v1", "text": NOTE["text"] + f"Addendum: {CANARY}.\n"}
     version = (await office.ask("lead", "POST", "/v1/encounters/v1/notes", text)).json()["version"]
-    assert (
-        await office.ask("coder", "POST", "/v1/encounters/v1/submit", {"version": version})
-    ).json()["state"] == "submitted"
+    assert (await office.ask("coder", "POST", "/v1/encounters/v1/submit", {"version": version})).json()[
+        "state"
+    ] == "submitted"
     sample = {"sample": {"kind": "random", "size": 1, "seed": 1}}
     audit = (await office.ask("auditor", "POST", "/v1/audits", sample)).json()["id"]
-    finding = {"system": "ICD-10-CM", "code": "I10", "verdict": "overturn", "error": "unsupported", "reason": CANARY}
+    finding = {
+        "system": "ICD-10-CM",
+        "code": "I10",
+        "verdict": "overturn",
+        "error": "unsupported",
+        "reason": CANARY,
+    }
     place = f"/v1/audits/{audit}/encounters/v1"
     assert (await office.ask("auditor", "POST", f"{place}/findings", finding)).status_code == 201
     assert (await office.ask("auditor", "POST", f"{place}/finish")).status_code == 200

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ def test_a_killed_service_loses_nothing(site: Site) -> None:
     versions: dict[str, int] = {}
     for round in range(kills):
         process, client = site.start()
-        with client, killed_after(process, 0.15 + 0.04 * (round % 7)):
+        with closing(client), killed_after(process, 0.15 + 0.04 * (round % 7)):
             while True:
                 pending = pending or next(wanted)
                 encounter_id, code = pending
