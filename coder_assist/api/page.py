@@ -34,7 +34,10 @@ def page_file(name: str) -> Path | None:
 def page_response(path: Path) -> Response:
     """Return a file as an answer; browsers ask again each time, and get 304 while it is the same."""
     return FileResponse(
-        path, media_type=MEDIA_TYPES[path.suffix], headers={"Cache-Control": "no-cache", "Vary": "Accept"}
+        path,
+        media_type=MEDIA_TYPES[path.suffix],
+        headers={"Cache-Control": "no-cache", "Vary": "Accept"},
+        stat_result=path.stat(),
     )
 
 

@@ -215,7 +215,7 @@ def test_two_services_share_a_database(site: Site) -> None:
     site.tokens["lead"], _ = site.people.add_token("lead", "test", tuple(Scope))
     try:
         threads = [
-            threading.Thread(target=code_all, args=(f"service {place}", client, CODES[place::2]))
+            threading.Thread(target=code_all, args=(f"service-{place}", client, CODES[place::2]))
             for place, (_, client) in enumerate(services)
         ]
         for thread in threads:
