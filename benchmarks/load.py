@@ -78,8 +78,10 @@ class Coder(threading.Thread):
         desk = self.ask("open", "GET", f"/v1/encounters/{id}").json()
         version = desk["version"]
         for place, suggestion in enumerate(desk["run"]["suggestions"] if desk["run"] else []):
-            if not suggestion["selected"] or not self.pause():
+            if not suggestion["selected"]:
                 continue
+            if not self.pause():
+                return
             decision = {
                 "suggestion": place,
                 "verdict": "accept" if self.chance.random() < 0.8 else "reject",

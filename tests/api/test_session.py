@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from coder_assist.api import create_app
+from coder_assist.api.access import Scope
 from coder_assist.api.problems import RefusalError
 from coder_assist.api.rates import Rates
 from coder_assist.errors import SettingsError
@@ -173,3 +174,13 @@ def test_a_demo_database_is_not_served_to_others(tmp_path: Path) -> None:
     other = create_app(Settings(demo=False, data_dir=tmp_path, audit_key_file=tmp_path / "audit.key"))
     with pytest.raises(SettingsError, match="demo's database"):
         other.state.service.open()
+
+
+def test_the_page_on_running_the_service_is_whole() -> None:
+    """docs/service.md has every setting in its own words, every role and every scope."""
+    page = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
+    names = list(Settings.model_fields)
+    for name in names[names.index("demo") :]:
+        assert f"| `CODER_ASSIST_{name.upper()}` | {Settings.model_fields[name].description} |" in page
+    assert all(f"`{scope}`" in page for scope in Scope)
+    assert all(f"| {role.value.replace('_', ' ')} |" in page for role in Role)
