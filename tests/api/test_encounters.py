@@ -359,3 +359,23 @@ async def test_the_page_is_served_to_browsers(
         assert same.status_code == 304
         for path in ("/notes.md", "/parts/", "/../settings.py", "/parts/%2e%2e/notes.md"):
             assert (await client.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
+async def test_what_no_database_keeps_is_refused(office: Any, text: str) -> None:
+    """NUL characters and halves of surrogate pairs are refused wherever text is taken, not answered with 500."""
+    await office.bring(NOTE, read=False)
+    for path, body in (
+        ("/v1/encounters/v1/comments", {"text": text}),
+        ("/v1/encounters/v1/hold", {"version": 1, "query": {"text": text}}),
+        ("/v1/encounters/v1/order", {"version": 1, "order": [{"system": "CPT", "code": text}]}),
+    ):
+        headers = office.as_("coder") | {"Content-Type": "application/json"}
+        answer = await office.stranger.post(path, content=json.dumps(body).encode(), headers=headers)
+        assert answer.status_code == 422, answer.text
+    items = json.dumps({"items": [{"id": "v2", "text": text}, {"id": text, "text": "Gout."}]}).encode()
+    headers = office.as_("lead") | {"Content-Type": "application/json"}
+    report = (await office.stranger.post("/v1/encounters", content=items, headers=headers)).json()
+    assert len(report["failed"]) == 2
+    for path in ("/v1/encounters/%00", "/v1/encounters?q=%00", "/v1/audits/99999999999999999999"):
+        assert (await office.ask("lead", "GET", path)).status_code == 422

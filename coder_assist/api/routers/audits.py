@@ -11,6 +11,12 @@ from coder_assist.api import answers
 from coder_assist.api.dependencies import TheCoder, TheReview
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.parameters import EncounterId, actor, changes, reads
+from coder_assist.api.review_bodies import (
+    AuditBody,
+    AuditFindingBody,
+    FinalBody,
+    RebutBody,
+)
 from coder_assist.api.review_examples import (
     AUDIT_EXAMPLE,
     AUDIT_FINDING_EXAMPLE,
@@ -19,13 +25,9 @@ from coder_assist.api.review_examples import (
 )
 from coder_assist.api.review_schemas import (
     AuditAnswer,
-    AuditBody,
     AuditFindingAnswer,
-    AuditFindingBody,
     AuditItemAnswer,
     Audits,
-    FinalBody,
-    RebutBody,
 )
 from coder_assist.errors import NotFound
 from coder_assist.review.people import Caller

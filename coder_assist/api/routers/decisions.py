@@ -22,6 +22,16 @@ from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.judging import findings_for, judged
 from coder_assist.api.parameters import EncounterId, actor, changes, reads, refuses
 from coder_assist.api.problems import Problem, RefusalError
+from coder_assist.api.review_bodies import (
+    DecisionBody,
+    DecisionsBody,
+    HoldBody,
+    LineBody,
+    OrderBody,
+    ReleaseBody,
+    Versioned,
+    WhatIfBody,
+)
 from coder_assist.api.review_examples import (
     CLAIM_CSV_EXAMPLE,
     CLAIM_EXAMPLE,
@@ -32,18 +42,10 @@ from coder_assist.api.review_examples import (
 )
 from coder_assist.api.review_schemas import (
     ClaimAnswer,
-    DecisionBody,
-    DecisionsBody,
     EncounterItem,
     Findings,
-    HoldBody,
-    LineBody,
-    OrderBody,
     OutcomeAnswer,
     QueryDraft,
-    ReleaseBody,
-    Versioned,
-    WhatIfBody,
 )
 from coder_assist.review.records import Desk, FinalCode, NewDecision, Outcome
 from coder_assist.suggest import Coder

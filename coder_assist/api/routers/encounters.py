@@ -17,6 +17,13 @@ from coder_assist.api.judging import flags_for, judged
 from coder_assist.api.parameters import EncounterId, actor, changes, reads
 from coder_assist.api.phrases import supported_by
 from coder_assist.api.problems import invalid
+from coder_assist.api.review_bodies import (
+    AssignBody,
+    ClaimNextBody,
+    CommentBody,
+    NoteBody,
+    PhraseBody,
+)
 from coder_assist.api.review_examples import (
     COMMENT_EXAMPLE,
     DESK_EXAMPLE,
@@ -29,17 +36,12 @@ from coder_assist.api.review_examples import (
     content,
 )
 from coder_assist.api.review_schemas import (
-    AssignBody,
-    ClaimNextBody,
     CommentAnswer,
-    CommentBody,
     DeskAnswer,
     EncounterItem,
     History,
     ImportAnswer,
-    NoteBody,
     NoteChangeAnswer,
-    PhraseBody,
     RunAnswer,
     Suggestions,
     Worklist,

@@ -13,15 +13,17 @@ from coder_assist.api.dependencies import TheReview
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.parameters import changes, reads
 from coder_assist.api.problems import invalid
+from coder_assist.api.review_bodies import (
+    PersonBody,
+    PersonChangeBody,
+    TokenBody,
+)
 from coder_assist.api.review_examples import EVENT_EXAMPLE, PERSON_EXAMPLE, TOKEN_EXAMPLE, content
 from coder_assist.api.review_schemas import (
     LogPage,
     NewToken,
     People,
     PersonAnswer,
-    PersonBody,
-    PersonChangeBody,
-    TokenBody,
     Tokens,
 )
 from coder_assist.review.audit_log import as_record, events_in, read_heads

@@ -12,10 +12,10 @@ from coder_assist.api import answers
 from coder_assist.api.dependencies import TheCoder, TheService
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.parameters import changes, reads
+from coder_assist.api.review_bodies import PracticeBody
 from coder_assist.api.review_examples import PRACTICE_ANSWER_EXAMPLE, PRACTICE_CASE_EXAMPLE, content
 from coder_assist.api.review_schemas import (
     PracticeAnswer,
-    PracticeBody,
     PracticeCases,
     PracticeNote,
 )

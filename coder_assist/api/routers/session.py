@@ -11,7 +11,8 @@ from fastapi.responses import RedirectResponse
 from coder_assist.api.dependencies import Service, TheReview, TheService
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.problems import Problem, RefusalError, documented
-from coder_assist.api.review_schemas import SessionAnswer, SignInBody
+from coder_assist.api.review_bodies import SignInBody
+from coder_assist.api.review_schemas import SessionAnswer
 from coder_assist.api.schemas import gives
 from coder_assist.review.people import Caller
 from coder_assist.settings import Settings
