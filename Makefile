@@ -38,6 +38,7 @@ train: install
 
 bench: install
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.load
 
 lab: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workbench]'

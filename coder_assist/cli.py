@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from coder_assist.errors import CoderAssistError, CorpusError, InputError, PackError, RecordError
+from coder_assist.administration import audit_app, db_app, tokens_app, users_app
+from coder_assist.console import errors, out
+from coder_assist.console import plain_errors as _plain_errors
+from coder_assist.console import print_error as _error
+from coder_assist.errors import CorpusError, InputError, PackError, RecordError
 from coder_assist.measure import Part
 from coder_assist.settings import Settings
 from coder_assist.types import Claim, Encounter, Note, Run, Setting, Severity, Sex, System
@@ -36,8 +38,8 @@ rules_app = typer.Typer(no_args_is_help=True, help="List the coding rules, and a
 app.add_typer(rules_app, name="rules")
 corpus_app = typer.Typer(no_args_is_help=True, help="Check, compile and count coded notes.")
 app.add_typer(corpus_app, name="corpus")
-out = Console()
-errors = Console(stderr=True)
+for name, part in (("users", users_app), ("tokens", tokens_app), ("audit", audit_app), ("db", db_app)):
+    app.add_typer(part, name=name)
 
 PackOption = Annotated[
     Path | None, typer.Option("--pack", help="Model pack directory; the default pack if not given.")
@@ -50,20 +52,6 @@ TargetOption = Annotated[
         help="Preselect only from the probability on that is right this often, by the pack's figures.",
     ),
 ]
-
-
-def _error(text: object) -> None:
-    errors.print(f"[red]error:[/red] {escape(str(text))}", highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn an error raised on purpose into one line on stderr and exit code 2."""
-    try:
-        yield
-    except CoderAssistError as error:
-        _error(error)
-        raise typer.Exit(2) from None
 
 
 @app.command()
@@ -531,6 +519,21 @@ def count_corpus(
         sys.stdout.write(summary([{"specialty": "", "setting": "", **record} for record in records]))
 
 
+@corpus_app.command("samples")
+def sample_corpus(
+    directory: Annotated[Path, typer.Argument(help="Holds encounters.jsonl.")] = Path("corpora"),
+    to: Annotated[Path, typer.Option("--out", help="Where the samples go.")] = Path(
+        "coder_assist/review/samples.jsonl"
+    ),
+) -> None:
+    """Choose the dozen notes that the package carries for its demo and for practice."""
+    from coder_assist.review.demo import packaged_samples
+
+    with _plain_errors():
+        lines = _read_text(_directory(directory) / "encounters.jsonl").splitlines()
+        to.write_text("".join(f"{line}\n" for line in packaged_samples(lines)), encoding="utf-8")
+
+
 def _directory(path: Path) -> Path:
     if not path.is_dir():
         raise InputError(f"{path}: expected a directory with notes/*.txt")
@@ -595,7 +598,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
-    """Start the HTTP service and print its address."""
+    """Start the HTTP service with the review page, and print its address.
+
+    On this machine alone it is a demo: sample encounters, a person for each role and links to sign in once.
+    """
     import uvicorn
 
     from coder_assist.api import create_app
@@ -603,14 +609,32 @@ def serve(
     with _plain_errors():
         settings = Settings()
         settings = settings.model_copy(update={"host": host or settings.host, "port": port or settings.port})
-        out.print(f"coder_assist listens on http://{settings.host}:{settings.port}", highlight=False)
+        app = create_app(settings)
+        review = app.state.service.open()
+        address = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+        out.print(f"coder_assist listens on {address}", highlight=False)
+        if settings.is_demo:
+            from coder_assist.review import demo
+
+            demo.furnish(review.store, review.people, demo.samples(_checkout()))
+            out.print("Sign in, each link once, on this machine, within an hour:", style="dim")
+            for role, secret in demo.sign_in_secrets(review.people).items():
+                out.print(f"  {role:<15}{address}/sign-in?token={secret}", highlight=False, soft_wrap=True)
         uvicorn.run(
-            create_app(settings),
+            app,
             host=settings.host,
             port=settings.port,
             log_level="warning",
             access_log=False,
+            server_header=False,
         )
+
+
+def _checkout() -> Path:
+    """Return where a checkout keeps its corpora; in an installed package there is no such directory."""
+    import coder_assist
+
+    return Path(coder_assist.__file__).parent.parent / "corpora"
 
 
 def main() -> None:

@@ -14,13 +14,25 @@
     │   ├── CodeBookError         an official release that cannot be read
     │   └── PackError             a model pack: missing, changed, untrusted or of another version
     ├── BatchError                a batch of notes that cannot begin or go on
-    └── SettingsError             a setting that is missing or out of range
+    ├── SettingsError             a setting that is missing or out of range
+    └── ReviewError               the review cannot do what was asked
+        ├── NotFound              no such encounter, note, audit, person ...
+        ├── NotAllowed            not by this person: another's encounter, another's finding
+        ├── StateConflict         not in this state; knows the state
+        ├── VersionConflict       somebody changed it meanwhile; knows what changed
+        ├── Blocked               findings that must be answered first; knows them
+        ├── KeyReused             an idempotency key that came with another request before
+        ├── SignInError           who asks did not prove who they are
+        ├── ThrottledError        too many tries; knows how long to wait
+        └── SchemaError           a database whose schema is not this version's
 
 Messages say what was expected, what came and what to do. They carry ids, file names and line
 numbers, never the text of a note.
 """
 
 from __future__ import annotations
+
+from coder_assist.types import Decision, Finding
 
 
 class CoderAssistError(Exception):
@@ -99,3 +111,76 @@ class SettingsError(CoderAssistError):
 
 class BatchError(CoderAssistError):
     """A batch of notes that cannot begin or go on: its input, its directory, or a worker of other versions."""
+
+
+class ReviewError(CoderAssistError):
+    """The review cannot do what was asked."""
+
+
+class NotFound(ReviewError):
+    """There is no such encounter, note, audit or person."""
+
+    def __init__(self, kind: str, id: object) -> None:
+        super().__init__(f"there is no {kind} {id!r}")
+        self.kind = kind
+        self.id = id
+
+
+class NotAllowed(ReviewError):
+    """The thing may be done, but not by this person."""
+
+
+class StateConflict(ReviewError):
+    """The encounter, run or finding is in a state that does not allow what was asked."""
+
+    def __init__(self, subject: str, state: str, expected: tuple[str, ...]) -> None:
+        super().__init__(f"{subject} is {state}; expected {' or '.join(expected)}")
+        self.subject = subject
+        self.state = state
+        self.expected = expected
+
+
+class VersionConflict(ReviewError):
+    """Somebody else changed the encounter meanwhile; nothing was saved.
+
+    ``version`` is the present one, ``changed`` are the decisions made since the version that came.
+    """
+
+    def __init__(self, encounter_id: str, came: int, version: int, changed: tuple[Decision, ...]) -> None:
+        super().__init__(
+            f"encounter {encounter_id!r} is at version {version}; the change was made for {came}"
+        )
+        self.encounter_id = encounter_id
+        self.came = came
+        self.version = version
+        self.changed = changed
+
+
+class Blocked(ReviewError):
+    """An encounter cannot be submitted before these findings are answered."""
+
+    def __init__(self, encounter_id: str, findings: tuple[Finding, ...]) -> None:
+        rules = ", ".join(sorted({finding.rule for finding in findings}))
+        super().__init__(f"encounter {encounter_id!r} cannot be submitted: {rules}")
+        self.encounter_id = encounter_id
+        self.findings = findings
+
+
+class KeyReused(ReviewError):
+    """An idempotency key came again with a different request."""
+
+
+class SignInError(ReviewError):
+    """Whoever asks did not prove who they are. The message tells nothing about what exists."""
+
+
+class ThrottledError(ReviewError):
+    """There were too many tries. ``wait`` is after how many seconds another one is let through."""
+
+    def __init__(self, message: str, wait: int) -> None:
+        super().__init__(f"{message} (in {wait} s)")
+        self.wait = wait
+
+
+class SchemaError(ReviewError):
+    """The database's schema is not the one this version needs."""

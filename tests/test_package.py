@@ -44,4 +44,5 @@ def test_wheel_holds_data_and_the_default_pack(tmp_path: Path) -> None:
         f"coder_assist/codes/data/{name}.tsv" for name in ("synonyms", "abbreviations", "drugs", "cpt")
     } <= names
     assert {"coder_assist/_models/clinical-us/checksums.json", "coder_assist/py.typed"} <= names
+    assert {f"coder_assist/review/migrations/{name}.py" for name in ("env", "versions/0001_first")} <= names
     assert not any(name.startswith(("tests/", "corpora/")) for name in names)

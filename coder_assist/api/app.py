@@ -14,9 +14,22 @@ from starlette.exceptions import HTTPException
 from coder_assist.api import problems
 from coder_assist.api.boundary import Boundary
 from coder_assist.api.dependencies import Service
-from coder_assist.api.routers import codes, health, suggest
+from coder_assist.api.page import page_routes
+from coder_assist.api.review import check_settings
+from coder_assist.api.routers import (
+    audits,
+    codes,
+    decisions,
+    encounters,
+    health,
+    overview,
+    people,
+    practice,
+    session,
+    suggest,
+)
 from coder_assist.api.schemas import DESCRIBED
-from coder_assist.errors import InputError
+from coder_assist.errors import InputError, ReviewError
 from coder_assist.settings import Settings
 from coder_assist.suggest import Coder
 from coder_assist.suggest.coder import software_version
@@ -28,9 +41,17 @@ Offsets count Unicode code points of the note's text. Everything other than 2xx 
 details (RFC 9457) that never repeat a value of the note. The same note, pack and code books give the same
 bytes.
 """
+PARTS = (health, session, encounters, decisions, audits, overview, people, practice, suggest, codes)
 _TAGS = [
     {"name": "suggest", "description": "Which codes notes support."},
     {"name": "codes", "description": "What stands in the code books."},
+    {"name": "session", "description": "Signing in and out."},
+    {"name": "encounters", "description": "The worklist, and an encounter on the desk."},
+    {"name": "decisions", "description": "What coders decide."},
+    {"name": "audits", "description": "Reading samples again."},
+    {"name": "overview", "description": "How the work stands."},
+    {"name": "practice", "description": "Coding by oneself, and comparing."},
+    {"name": "people", "description": "Accounts, tokens and the audit log."},
     {"name": "service", "description": "Is it alive, is it ready, and where is what."},
 ]
 # FastAPI can report requests, exception messages included, to OpenTelemetry. Notes stay here.
@@ -42,15 +63,22 @@ def create_app(settings: Settings | None = None, coder: Coder | None = None) -> 
 
     Without a ``coder`` one is loaded by ``settings`` in a thread when the server starts (the lifespan);
     until it stands, ``/readyz`` and everything that needs it answer 503. ``settings`` default to
-    the environment.
+    the environment. The review's database is opened when the server starts.
+
+    Raises ``SettingsError`` for settings that must not be served: a demo for other machines, a missing key.
     """
     settings = settings or Settings()
+    check_settings(settings)
     service = Service(settings, coder)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.open()
         service.start()
-        yield
+        try:
+            yield
+        finally:
+            service.close()
 
     app = _Described(
         settings,
@@ -66,13 +94,14 @@ def create_app(settings: Settings | None = None, coder: Coder | None = None) -> 
         telemetry=_NO_TELEMETRY,
     )
     app.state.service = service
-    app.add_middleware(Boundary, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(Boundary, settings=settings, figures=service.figures)
     app.add_exception_handler(HTTPException, problems.answer_http)
     app.add_exception_handler(RequestValidationError, problems.answer_validation)
-    for known in (problems.RefusalError, InputError):
+    for known in (problems.RefusalError, InputError, ReviewError):
         app.add_exception_handler(known, problems.answer_known)
-    for router in (suggest.router, codes.router, health.router):
-        app.include_router(router)
+    for part in PARTS:
+        app.include_router(part.router)
+    app.router.routes.extend(page_routes())
     return app
 
 

@@ -58,9 +58,11 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
 }
 
 
-def gives(example: object, description: str = "The answer.") -> dict[int | str, dict[str, Any]]:
+def gives(
+    example: object, description: str = "The answer.", status: int = 200
+) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI response of an operation that answers with such a body."""
-    return {200: {"description": description, "content": {"application/json": {"example": example}}}}
+    return {status: {"description": description, "content": {"application/json": {"example": example}}}}
 
 
 def _not_blank(value: str) -> str:
@@ -95,7 +97,7 @@ class NoteRecord(BaseModel):
         max_length=LONGEST_ID,
         description="The caller's name for the note; it may stand in logs.",
     )
-    text: str | None = Field(
+    text: Annotated[str, Field(json_schema_extra={"minLength": 1, "pattern": r"\S"})] | None = Field(
         None, description="The note as it was written. Evidence points into it, character by character."
     )
     notes: list[EncounterNote] | None = Field(
@@ -134,7 +136,8 @@ class NoteBatch(BaseModel):
         json_schema_extra={"examples": [{"notes": [NOTE_EXAMPLE, {**NOTE_EXAMPLE, "id": "visit-2"}]}]},
     )
 
-    notes: list[NoteRecord] = Field(description="The notes, answered in this order.")
+    # Anything may stand there: what is no note is answered in its place, and the others are read.
+    notes: list[NoteRecord | Any] = Field(description="The notes, answered in this order.")
 
 
 class CodeReference(Record):
@@ -237,6 +240,13 @@ class ProblemDetails(Record):
     status: int
     detail: str | None = None
     errors: list[Fault] | None = None
+    version: int | None = Field(None, description="With `conflict`: the present version.")
+    changed: list[dict[str, Any]] | None = Field(
+        None, description="With `conflict`: the decisions made since the version that came."
+    )
+    state: str | None = Field(None, description="With `wrong-state`: the present state.")
+    expected: list[str] | None = Field(None, description="With `wrong-state`: the states that allow it.")
+    findings: list[dict[str, Any]] | None = Field(None, description="With `blocked`: what must be answered.")
 
 
 class FailedNote(Record):
@@ -322,5 +332,20 @@ class Links(Record):
     links: dict[str, str]
 
 
+class ImportBody(BaseModel):
+    """Note records to take in. What else a record carries (codes of a corpus, say) is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    items: list[Any] = Field(max_length=1000, description="Records as NoteRecord, or with several `notes`.")
+
+
 # Described in OpenAPI but not declared to FastAPI, which would validate and quote what came.
-DESCRIBED: tuple[type[BaseModel], ...] = (NoteRecord, NoteBatch, Prediction, PredictionBatch, ProblemDetails)
+DESCRIBED: tuple[type[BaseModel], ...] = (
+    NoteRecord,
+    NoteBatch,
+    Prediction,
+    PredictionBatch,
+    ProblemDetails,
+    ImportBody,
+)

@@ -261,10 +261,23 @@ class Coder:
 
         ``documents`` are the notes as read; without them they are read here. Raises ``NoteError``.
         """
+        return self.findings(self.coding(encounter, lines, documents))
+
+    def findings(self, coding: Coding) -> tuple[Finding, ...]:
+        """Return what the coding rules say of a set of codes in its context, errors first."""
+        return self._rules.judge(coding)
+
+    def coding(
+        self, encounter: Encounter, lines: Iterable[Line], documents: Sequence[Document] | None = None
+    ) -> Coding:
+        """Return a set of codes in its context, as the rules judge it and a claim is made of it.
+
+        ``documents`` are the notes as read; without them they are read here. Raises ``NoteError``.
+        """
         library = self._stage(encounter)[0]
         facts = self._facts.setdefault(library.edition.name, FactBook(library, self._edits))
         read = self.read_all(encounter) if documents is None else documents
-        return self._rules.judge(Coding.of(encounter, lines, facts, read))
+        return Coding.of(encounter, lines, facts, read)
 
     def _of_the_stay(self, encounter: Encounter, documents: list[Document]) -> list[Scored]:
         """Return the scored ICD-10-PCS codes of an inpatient stay; none where the claim or the books have none."""

@@ -224,7 +224,7 @@ def run_record(run: Run) -> dict[str, object]:
     several = set(run.note_versions) != {run.encounter_id}
     return {
         "id": run.encounter_id,
-        "suggestions": [_suggestion(suggestion, several) for suggestion in run.suggestions],
+        "suggestions": [suggestion_record(suggestion, several) for suggestion in run.suggestions],
         "withheld": [_withheld(withheld, several) for withheld in run.withheld],
         "findings": [finding_record(finding, several) for finding in run.findings],
         "pack": run.pack,
@@ -236,7 +236,8 @@ def run_record(run: Run) -> dict[str, object]:
     }
 
 
-def _suggestion(suggestion: Suggestion, several: bool) -> dict[str, object]:
+def suggestion_record(suggestion: Suggestion, several: bool) -> dict[str, object]:
+    """Return a suggestion as the machine interface writes it; ``several`` as for the encounter's evidence."""
     return {
         **_code(suggestion.code),
         "title": suggestion.title,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from coder_assist.api.dependencies import TheCoder
+from coder_assist.api.guard import MAY_BE_CLOSED, Guarded
 from coder_assist.api.problems import documented
 from coder_assist.api.schemas import (
     CodeDetail,
@@ -20,7 +21,7 @@ from coder_assist.codes import CodeBook
 from coder_assist.errors import UnknownCode
 from coder_assist.types import Code, CodeEntry, System
 
-router = APIRouter(prefix="/v1/codes", tags=["codes"])
+router = APIRouter(prefix="/v1/codes", tags=["codes"], route_class=Guarded)
 
 _SUMMARY_EXAMPLE: dict[str, Any] = {
     "system": "ICD-10-CM",
@@ -68,7 +69,8 @@ def _nodes(book: CodeBook, values: tuple[str, ...]) -> list[NodeReference]:
 @router.get(
     "/search",
     operation_id="searchCodes",
-    responses=gives({"results": [_SUMMARY_EXAMPLE]}) | documented("invalid-request", "not-ready"),
+    responses=gives({"results": [_SUMMARY_EXAMPLE]})
+    | documented("invalid-request", "not-ready", *MAY_BE_CLOSED),
 )
 def search_codes(
     coder: TheCoder,
@@ -95,7 +97,8 @@ def search_codes(
 @router.get(
     "/{system}/{code}",
     operation_id="getCode",
-    responses=gives(_DETAIL_EXAMPLE) | documented("unknown-code", "invalid-request", "not-ready"),
+    responses=gives(_DETAIL_EXAMPLE)
+    | documented("unknown-code", "invalid-request", "not-ready", *MAY_BE_CLOSED),
 )
 def get_code(
     coder: TheCoder,

@@ -11,13 +11,14 @@ from fastapi import APIRouter, Response
 
 from coder_assist.api.boundary import log_failure
 from coder_assist.api.dependencies import JsonBody, TheCoder, TheService
+from coder_assist.api.guard import MAY_BE_CLOSED, Guarded
 from coder_assist.api.problems import documented, invalid, problem_for
 from coder_assist.api.schemas import NOTE_EXAMPLE, PREDICTION_EXAMPLE
 from coder_assist.errors import InvalidRecordError, NoteError
 from coder_assist.suggest import Coder
 from coder_assist.suggest.wire import read_record, run_record
 
-router = APIRouter(prefix="/v1", tags=["suggest"])
+router = APIRouter(prefix="/v1", tags=["suggest"], route_class=Guarded)
 
 _PROBLEMS = documented(
     "malformed-json",
@@ -26,6 +27,7 @@ _PROBLEMS = documented(
     "invalid-request",
     "unreadable-note",
     "not-ready",
+    *MAY_BE_CLOSED,
 )
 _BATCH_EXAMPLE = {"notes": [NOTE_EXAMPLE, {"id": "visit-2", "text": ""}]}
 _EMPTY = problem_for(NoteError("note 'visit-2' is empty; expected clinical text"))

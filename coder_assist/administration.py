@@ -1,0 +1,204 @@
+"""The commands of those who run the service: accounts, tokens, the audit log and the database."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from coder_assist.console import errors, out, plain_errors
+from coder_assist.errors import InputError
+from coder_assist.review.states import Role
+from coder_assist.settings import Settings
+
+if TYPE_CHECKING:
+    from coder_assist.api.review import Review
+
+users_app = typer.Typer(no_args_is_help=True, help="Add and list accounts.")
+tokens_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API tokens.")
+audit_app = typer.Typer(no_args_is_help=True, help="Verify and export the audit log.")
+db_app = typer.Typer(no_args_is_help=True, help="The review's database.")
+
+_BY = "command line"  # the actor of what is done here; whoever may do it has the machine's own rights
+
+
+@contextmanager
+def _review() -> Iterator[Review]:
+    """Open the review by the settings, so that what is done here is logged and signed as everywhere."""
+    from coder_assist.api.review import Review
+
+    with plain_errors():
+        review = Review.open(Settings())
+        try:
+            yield review
+        finally:
+            review.close()
+
+
+@users_app.command("add")
+def add_user(
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    role: Annotated[Role, typer.Option(help="What the person is here for.")],
+    password: Annotated[
+        bool, typer.Option(help="Ask for a password; without one, the person signs in by a provider.")
+    ] = True,
+) -> None:
+    """Add a person. The password is asked for, or read as a line from a pipe; it is never an argument."""
+    secret = None
+    if password and sys.stdin.isatty():
+        secret = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    elif password:
+        secret = sys.stdin.readline().rstrip("\n")
+    with _review() as review:
+        person = review.people.add(name, role, secret, by=_BY)
+    out.print(f"{person.id}: {escape(person.name)}, {person.role}", highlight=False)
+
+
+@users_app.command("list")
+def list_users() -> None:
+    """List all accounts."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("id", "name", "role", "active", "signs in by"):
+        table.add_column(column, overflow="fold")
+    with _review() as review:
+        for person in review.people.everyone():
+            ways = [way for way, has in (("password", person.has_password), ("OIDC", person.oidc)) if has]
+            active = "yes" if person.active else "no"
+            table.add_row(person.id, escape(person.name), person.role, active, ", ".join(ways))
+    out.print(table)
+
+
+@tokens_app.command("add")
+def add_token(
+    person: Annotated[str, typer.Argument(help="For whom the token acts, by name.")],
+    scope: Annotated[list[str], typer.Option("--scope", help="What it may do; may come several times.")],
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    days: Annotated[int, typer.Option(min=1, max=366, help="How long it lasts.")] = 90,
+) -> None:
+    """Make an API token and print it, this once."""
+    from coder_assist.api.access import Scope
+
+    with _review() as review:
+        unknown = sorted(set(scope) - set(Scope))
+        if unknown:
+            raise InputError(f"--scope: expected {', '.join(Scope)}; got {', '.join(unknown)}")
+        secret, token = review.people.add_token(person, name, scope, timedelta(days=days), by=_BY)
+    errors.print(f"{token.id}: for {escape(token.person)}, {', '.join(token.scopes)}", style="dim")
+    out.print(secret, highlight=False, soft_wrap=True)
+
+
+@tokens_app.command("list")
+def list_tokens() -> None:
+    """List all tokens; their secrets are not kept."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("id", "person", "for", "scopes", "until"):
+        table.add_column(column, overflow="fold")
+    with _review() as review:
+        for token in review.people.tokens():
+            until = f"{token.expires_at:%Y-%m-%d}" if token.expires_at else "-"
+            until = "revoked" if token.revoked_at else until
+            table.add_row(token.id, escape(token.person), escape(token.name), ", ".join(token.scopes), until)
+    out.print(table)
+
+
+@tokens_app.command("revoke")
+def revoke_token(id: Annotated[str, typer.Argument(help="How the token begins, as listed.")]) -> None:
+    """End a token now."""
+    with _review() as review:
+        review.people.revoke(id, by=_BY)
+    out.print(f"{id} is revoked", highlight=False)
+
+
+@audit_app.command("verify")
+def verify_audit(
+    export: Annotated[Path | None, typer.Option(help="An exported log, instead of the database.")] = None,
+    head: Annotated[
+        Path | None, typer.Option(help="The signed head; the settings' own if not given.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The key that signed it, or its .pub; the settings' if not given.")
+    ] = None,
+) -> None:
+    """Check every event against its hash, the chain and the signed head; exit code 1 names the first bad one.
+
+    An export is checked without the database: by its own heads, or by a head file, which may be newer.
+    """
+    from coder_assist.review.audit_log import events_in, public_key, read_heads, verify, verify_export
+    from coder_assist.review.database import Database
+
+    settings = Settings()
+    with plain_errors():
+        public = public_key(key or settings.audit_key)
+        if export is not None:
+            found = verify_export(export, public, read_heads(head) if head else None)
+        else:
+            database = Database.open(settings)
+            with database.read() as session:
+                found = verify(events_in(session), read_heads(head or settings.audit_head), public)
+            database.close()
+    if found.head is not None:
+        out.print(f"signed head: event {found.head.sequence}, {found.head.hash}", style="dim", soft_wrap=True)
+    if found.intact and found.events and found.head is None:
+        out.print("no head was ever signed: a chain rewritten as a whole would not show", style="yellow")
+    if not found.intact:
+        errors.print(f"[red]not intact:[/red] {found.problem}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+    out.print(f"intact: {found.events} events", highlight=False)
+
+
+@audit_app.command("export")
+def export_audit(
+    to: Annotated[Path | None, typer.Option("--out", help="A file; standard output if not given.")] = None,
+) -> None:
+    """Write the audit log as JSONL, with the signed heads, to be kept and verified elsewhere."""
+    from coder_assist.review.audit_log import events_in, export_lines, read_heads
+
+    with _review() as review, review.database.read() as session:
+        lines = export_lines(events_in(session), read_heads(review.head.path))
+        if to is None:
+            for line in lines:
+                sys.stdout.write(line + "\n")
+            return
+        try:
+            with to.open("w", encoding="utf-8") as file:
+                file.writelines(line + "\n" for line in lines)
+        except OSError as error:
+            raise InputError(f"{to}: expected a file that can be written; {error.strerror}") from None
+
+
+@audit_app.command("key")
+def make_key(
+    file: Annotated[Path, typer.Argument(help="Where the key goes; nothing is overwritten.")],
+) -> None:
+    """Make the key that signs the audit log's head. Keep it away from the database."""
+    from coder_assist.review.audit_log import create_key
+
+    with plain_errors():
+        try:
+            create_key(file)
+        except OSError as error:
+            raise InputError(f"{file}: expected a new file that can be written; {error.strerror}") from None
+    out.print(f"{file} signs, {file.with_suffix('.pub')} verifies", highlight=False, soft_wrap=True)
+
+
+@db_app.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the database of the settings to this version's schema."""
+    from coder_assist.review.database import Database, head_revision
+
+    settings = Settings()
+    with plain_errors():
+        if settings.database_url is None:
+            database = Database.open(settings)  # a SQLite database is upgraded when it is opened
+        else:
+            database = Database.connect(settings.database_url.get_secret_value())
+            database.upgrade()
+        database.close()
+    out.print(f"the database is at schema {head_revision()}", highlight=False)

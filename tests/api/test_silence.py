@@ -1,0 +1,148 @@
+"""The canary: words of a note never come back in a problem, a log line, a metric, the audit log or an address."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from coder_assist.api.access import ACCESS, Access
+from coder_assist.review.audit_log import events_in
+
+pytestmark = pytest.mark.anyio
+
+CANARY = "Zyxwvut Qponmlk"
+NOTE = {"id": "v1", "text": f"Assessment: hypertension of {CANARY}.\n", "title": f"{CANARY}"}
+
+# Wherever text may stand, and where it may not.
+BODIES: list[Any] = [
+    CANARY,
+    [CANARY],
+    {CANARY: CANARY},
+    {"version": CANARY, "decisions": CANARY, "order": CANARY, "codes": CANARY, "query": CANARY},
+    {"version": 1, "decisions": [{"verdict": CANARY, "system": CANARY, "code": CANARY, "shown_at": CANARY}]},
+    {
+        "version": 1,
+        "decisions": [
+            {
+                "verdict": "add",
+                "system": "CPT",
+                "code": CANARY[:12],
+                "shown_at": "2026-05-04T09:30:00Z",
+                CANARY: 1,
+            }
+        ],
+    },
+    {"codes": [{"system": "CPT", "code": CANARY[:12], "modifiers": [CANARY]}]},
+    {"note_id": CANARY, "start": 5, "end": 9},
+    {"text": [CANARY], "to": [CANARY], "id": [CANARY]},
+    {"name": [CANARY], "role": CANARY, "password": CANARY},
+    {"person": "coder", "scopes": [CANARY], "name": CANARY},
+    {"sample": {"kind": CANARY, "size": CANARY, "seed": CANARY, "from": CANARY, CANARY: CANARY}},
+    {"items": [{"id": "x", "text": CANARY, "setting": CANARY}, {"text": CANARY}, CANARY, {CANARY: CANARY}]},
+    {"resourceType": CANARY, "entry": [CANARY]},
+]
+CHANGES = [access for access in ACCESS if access.method != "GET"]
+
+
+def address(access: Access) -> str:
+    path = access.path.replace("{encounter_id}", "v1").replace("{audit_id}", "1").replace("{number}", "1")
+    return path.replace("{case_id}", "ca-001").replace("{user_id}", "coder").replace("{token_id}", "ca_x")
+
+
+@pytest.mark.parametrize("access", CHANGES, ids=lambda access: f"{access.method} {access.path}")
+async def test_no_refusal_repeats_what_was_sent(
+    office: Any, caplog: pytest.LogCaptureFixture, access: Access
+) -> None:
+    """However wrong a body is, its refusal and the log hold none of its words."""
+    caplog.set_level(logging.DEBUG)
+    await office.bring(NOTE)
+    role = sorted(access.roles)[0].value
+    for body in BODIES:
+        for declared in ("application/json", "application/fhir+json"):
+            answer = await office.stranger.request(
+                access.method,
+                address(access),
+                content=json.dumps(body).encode(),
+                headers=office.as_(role)
+                | {"Content-Type": declared, "Idempotency-Key": "k", "If-Match": '"1"'},
+            )
+            assert answer.status_code != 500
+            if answer.status_code >= 400 or access.path == "/v1/encounters":
+                assert "Zyxwvut" not in answer.text, answer.text
+                assert "Qponmlk" not in answer.text
+    broken = f'{{"text": "{CANARY}'.encode()
+    for declared in ("application/json", "text/plain"):
+        headers = office.as_(role) | {"Content-Type": declared}
+        answer = await office.stranger.request(
+            access.method, address(access), content=broken, headers=headers
+        )
+        assert answer.status_code < 400 or "Zyxwvut" not in answer.text
+    assert "Zyxwvut" not in caplog.text
+
+
+async def test_work_leaves_no_words_behind(office: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A note that was imported, read, decided on, queried and audited is in no log line, metric or audit event."""
+    caplog.set_level(logging.DEBUG)
+    await office.bring(NOTE)
+    desk = (await office.ask("coder", "GET", "/v1/encounters/v1")).json()
+    assert CANARY in desk["encounter"]["notes"][0]["text"]  # it is there for who may read it
+    start = NOTE["text"].index(CANARY)
+    decision = {
+        "verdict": "add",
+        "system": "ICD-10-CM",
+        "code": "I10",
+        "reason": CANARY,
+        "shown_at": "2026-05-04T09:30:00Z",
+        "evidence": [{"note_id": "v1", "start": start, "end": start + len(CANARY)}],
+    }
+    body = {"version": desk["version"], "decisions": [decision]}
+    version = (await office.ask("coder", "POST", "/v1/encounters/v1/decisions", body)).json()["version"]
+    phrase = {"note_id": "v1", "start": start, "end": start + len(CANARY)}
+    assert (await office.ask("coder", "POST", "/v1/encounters/v1/phrase", phrase)).status_code == 200
+    await office.ask("coder", "POST", "/v1/encounters/v1/comments", {"text": CANARY})
+    version = (await office.ask("coder", "GET", "/v1/encounters/v1")).json()["version"]
+    hold = {"version": version, "query": {"text": CANARY, "finding": "any"}}
+    version = (await office.ask("coder", "POST", "/v1/encounters/v1/hold", hold)).json()["version"]
+    release = {"version": version, "answer": CANARY}
+    version = (await office.ask("coder", "POST", "/v1/encounters/v1/release", release)).json()["version"]
+    text = {"id": "v1", "text": NOTE["text"] + f"Addendum: {CANARY}.\n"}
+    version = (await office.ask("lead", "POST", "/v1/encounters/v1/notes", text)).json()["version"]
+    assert (await office.ask("coder", "POST", "/v1/encounters/v1/submit", {"version": version})).json()[
+        "state"
+    ] == "submitted"
+    sample = {"sample": {"kind": "random", "size": 1, "seed": 1}}
+    audit = (await office.ask("auditor", "POST", "/v1/audits", sample)).json()["id"]
+    finding = {
+        "system": "ICD-10-CM",
+        "code": "I10",
+        "verdict": "overturn",
+        "error": "unsupported",
+        "reason": CANARY,
+    }
+    place = f"/v1/audits/{audit}/encounters/v1"
+    assert (await office.ask("auditor", "POST", f"{place}/findings", finding)).status_code == 201
+    assert (await office.ask("auditor", "POST", f"{place}/finish")).status_code == 200
+
+    figures = (await office.ask("admin", "GET", "/metrics")).text
+    assert 'coder_assist_encounters{state="audited"} 1.0' in figures
+    assert 'route="/v1/encounters/{encounter_id}/decisions"' in figures
+    with office.review.database.read() as session:
+        events = "".join(str(event) for event in events_in(session))
+    log = (await office.ask("admin", "GET", "/v1/audit-log?limit=1000")).text
+    for silent in (figures, events, log, caplog.text):
+        assert "Zyxwvut" not in silent
+    labels = (await office.ask("data_scientist", "GET", "/v1/labels")).text
+    assert json.loads(labels.splitlines()[0])["id"] == "v1"
+
+
+async def test_metrics_name_no_addresses(office: Any) -> None:
+    """Neither a path that is not there, nor an id, nor a made-up method becomes a label."""
+    for path in (f"/{CANARY}", f"/v1/encounters/{CANARY}", f"/v1/codes/search?q={CANARY}"):
+        await office.stranger.get(path, headers=office.as_("lead"))
+        await office.stranger.request("ZYXWVUT", path, headers=office.as_("lead"))
+    figures = (await office.ask("lead", "GET", "/metrics")).text
+    assert "zyxwvut" not in figures.lower()
+    assert 'route="(no route)"' in figures

@@ -1,0 +1,119 @@
+"""The commands of those who run the service."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from coder_assist.cli import app
+from coder_assist.review.demo import packaged_samples
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory of its own, outside the demo."""
+    monkeypatch.setenv("CODER_ASSIST_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("CODER_ASSIST_AUDIT_KEY_FILE", str(tmp_path / "audit.key"))
+    monkeypatch.setenv("CODER_ASSIST_DEMO", "false")
+    assert runner.invoke(app, ["audit", "key", str(tmp_path / "audit.key")]).exit_code == 0
+    return tmp_path
+
+
+def test_people_and_tokens(site: Path) -> None:
+    """Accounts are added with a password from a pipe and listed; tokens are shown once, listed and revoked."""
+    added = runner.invoke(
+        app, ["users", "add", "Ana Ruiz", "--role", "coder"], input="correct horse battery\n"
+    )
+    assert added.exit_code == 0, added.output
+    assert "ana-ruiz" in added.output
+    assert "correct horse" not in added.output
+    assert runner.invoke(app, ["users", "add", "Bot", "--role", "lead", "--no-password"]).exit_code == 0
+    listed = runner.invoke(app, ["users", "list"]).output
+    assert "Ana Ruiz" in listed
+    assert "password" in listed
+
+    made = runner.invoke(app, ["tokens", "add", "Bot", "--scope", "import", "--scope", "read"])
+    secret = made.stdout.strip().splitlines()[-1]
+    assert secret.startswith("ca_")
+    tokens = runner.invoke(app, ["tokens", "list"]).output
+    assert secret[:11] in tokens
+    assert secret not in tokens
+    assert runner.invoke(app, ["tokens", "revoke", secret[:11]]).exit_code == 0
+    assert "revoked" in runner.invoke(app, ["tokens", "list"]).output
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["users", "add", "Ana", "--role", "coder"], "12 to 1000"),
+        (["tokens", "add", "Nobody", "--scope", "read"], "no user 'Nobody'"),
+        (["tokens", "add", "Nobody", "--scope", "everything"], "expected read, decide"),
+        (["tokens", "revoke", "ca_1"], "no token 'ca_1'"),
+        (["audit", "verify", "--export", "/none/such"], "export"),
+        (["audit", "key", "/dev/null"], "new file"),
+    ],
+)
+def test_a_wrong_command_is_one_line(site: Path, command: list[str], says: str) -> None:
+    """What cannot be done is said in a line, with exit code 2."""
+    result = runner.invoke(app, command, input="short\n")
+    assert result.exit_code == 2, result.output
+    assert says in result.output
+
+
+def test_without_a_key_nothing_starts(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands refuse as the service does where the key is missing."""
+    monkeypatch.delenv("CODER_ASSIST_AUDIT_KEY_FILE")
+    result = runner.invoke(app, ["users", "list"])
+    assert result.exit_code == 2
+    assert "CODER_ASSIST_AUDIT_KEY_FILE" in result.output
+    assert runner.invoke(app, ["serve"]).exit_code == 2
+
+
+def test_the_log_is_exported_and_verified(site: Path) -> None:
+    """The log verifies in the database and as an export; a changed line is named with exit code 1."""
+    for name in ("Ana", "Ben", "Eva"):
+        runner.invoke(app, ["users", "add", name, "--role", "coder", "--no-password"])
+    verified = runner.invoke(app, ["audit", "verify"])
+    assert verified.exit_code == 0, verified.output
+    assert "intact: 3 events" in verified.output
+
+    export = site / "log.jsonl"
+    assert runner.invoke(app, ["audit", "export", "--out", str(export)]).exit_code == 0
+    assert runner.invoke(app, ["audit", "export"]).stdout == export.read_text()
+    key = str(site / "audit.pub")
+    assert runner.invoke(app, ["audit", "verify", "--export", str(export), "--key", key]).exit_code == 0
+
+    lines = export.read_text().splitlines()
+    lines[1] = json.dumps(json.loads(lines[1]) | {"actor": "eve"})
+    export.write_text("\n".join(lines) + "\n")
+    found = runner.invoke(app, ["audit", "verify", "--export", str(export), "--key", key])
+    assert found.exit_code == 1
+    assert "event 2 was changed" in found.output
+
+
+def test_the_database_is_brought_up_to_date(site: Path) -> None:
+    """``db upgrade`` makes the schema, and once more changes nothing."""
+    for _ in range(2):
+        result = runner.invoke(app, ["db", "upgrade"])
+        assert result.exit_code == 0
+        assert "schema" in result.output
+
+
+def test_the_packaged_samples_are_of_the_corpus(tmp_path: Path) -> None:
+    """The dozen notes in the package are what ``corpus samples`` chooses: different kinds, with their codes."""
+    root = Path(__file__).parent.parent
+    chosen = tmp_path / "samples.jsonl"
+    assert (
+        runner.invoke(app, ["corpus", "samples", str(root / "corpora"), "--out", str(chosen)]).exit_code == 0
+    )
+    packaged = root / "coder_assist" / "review" / "samples.jsonl"
+    assert chosen.read_text() == packaged.read_text()
+    records = [json.loads(line) for line in packaged.read_text().splitlines()]
+    assert len(records) == len({(record["setting"], record["specialty"]) for record in records}) == 12
+    assert all(record["codes"] and "split" not in record for record in records)
+    assert list(packaged_samples([])) == []
