@@ -463,6 +463,35 @@ def rules_alarms(
             out.print(f"{rule}\t{' '.join(codes)}\t{escape(id)}", highlight=False)
 
 
+@rules_app.command("effect")
+def rules_effect(
+    corpora: Annotated[list[Path], typer.Argument(help="Coded notes (JSONL).")],
+    folds: Annotated[int, typer.Option(min=2, max=50, help="Out of how many folds to score.")] = 5,
+) -> None:
+    """Measure what the fixes of errors and warnings would change in what is preselected, out of fold."""
+    from coder_assist.learn.effect import effect_of_rules
+    from coder_assist.learn.evaluation import read_gold, score_out_of_fold
+    from coder_assist.suggest import load_pack
+
+    with _plain_errors():
+        lines = read_gold(corpora)
+        found = effect_of_rules(score_out_of_fold(load_pack(Settings().pack), lines, folds))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("rule", "wrong out", "right out", "optional out", "right in"):
+        table.add_column(name, justify="left" if name == "rule" else "right")
+    for rule in found.rules:
+        table.add_row(rule.rule, *map(str, (rule.wrong, rule.right, rule.optional, rule.put_right)))
+    out.print(table)
+    for evaluation in (found.before, found.after):
+        for system, scores in evaluation.scores.items():
+            if scores.required:
+                out.print(
+                    f"{system} {evaluation.pack}: F1 {scores.f1:.4f}, precision {scores.precision:.4f}, "
+                    f"recall {scores.recall:.4f}",
+                    highlight=False,
+                )
+
+
 @corpus_app.command("check")
 def check_corpus(
     directory: Annotated[Path, typer.Argument(help="Holds notes/*.txt and encounters.jsonl.")] = Path(

@@ -71,6 +71,7 @@ def predictions_of(
         run = coder.assemble(
             judged.example.encounter, judged.proposals, rows, lambda system: cuts.get(system.value, 0.5)
         )
+        run = coder.settled(run, judged.example.encounter, judged.example.documents)
         lines[judged.example.line["id"]] = run_record(run)
     return lines
 

@@ -1,11 +1,12 @@
-"""What does not stand beside a preselected code: redundant words, parts of a combination."""
+"""What does not stand beside a preselected code: redundant words, parts of a combination, what a rule takes out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from coder_assist.suggest.features import Proposal, affirmed
-from coder_assist.types import Code
+from coder_assist.types import Code, Finding, Run, System
 
 
 def redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
@@ -49,3 +50,42 @@ def stands_beside(whole: Proposal, part: Proposal) -> bool:
     return whole.requirement > 0 or any(
         not any(note == other and span.overlaps(taken) for other, taken in mine) for note, span in theirs
     )
+
+
+def settled(run: Run, findings: Iterable[Finding]) -> Run:
+    """Return the run with the fixes of findings applied to what is preselected; every suggestion stays.
+
+    A fix applies where all it takes out is preselected and all it puts in is suggested. What it takes out says
+    why, what it puts in takes its place in the sequence.
+    """
+    places = {s.code: s.sequence or 0 for s in run.suggestions if s.selected}
+    suggested = {s.code for s in run.suggestions}
+    reasons: dict[Code, str] = {}
+    for finding in findings:
+        fix = finding.fix
+        if fix is None or not set(fix.remove) <= places.keys() or not set(fix.add) <= suggested:
+            continue
+        freed = min((places[code] for code in fix.remove), default=len(places) + 1)
+        for code in set(fix.remove) - set(fix.add):
+            del places[code]
+            reasons[code] = f"not preselected: {finding.message} ({finding.authority})"
+        for code in fix.add:
+            places.setdefault(code, freed)
+    if not reasons:
+        return run
+    sequence: dict[Code, int] = {}
+    for system in System:
+        ordered = sorted((code for code in places if code.system is system), key=lambda c: (places[c], c))
+        sequence.update({code: place for place, code in enumerate(ordered, 1)})
+    suggestions = tuple(
+        replace(
+            s,
+            selected=s.code in places,
+            sequence=sequence.get(s.code),
+            reasons=(*s.reasons, reasons[s.code])
+            if s.code in reasons and s.code not in places
+            else s.reasons,
+        )
+        for s in run.suggestions
+    )
+    return replace(run, suggestions=suggestions)

@@ -11,7 +11,7 @@ from pathlib import Path
 from coder_assist.codes import Library, ListedBook, Shelf
 from coder_assist.errors import NoteError
 from coder_assist.settings import Settings
-from coder_assist.suggest.beside import redundant, stands_beside
+from coder_assist.suggest.beside import redundant, settled, stands_beside
 from coder_assist.suggest.features import Context, Proposal, affirmed, features_of, section_group
 from coder_assist.suggest.grounds import MOST_EVIDENCE, evidence_of, only_uncertain, reason_withheld, why
 from coder_assist.suggest.inpatient import NO_BOOK, InpatientProposer, Scored, asks_for_pcs
@@ -252,7 +252,13 @@ class Coder:
         known = {proposal.code for proposal in supported}
         scored += [item for item in self._of_the_stay(encounter, documents) if item[0].code not in known]
         run = self.assemble(encounter, proposals, scored, self._pack.scorer.threshold)
+        run = self.settled(run, encounter, documents)
         return _with(run, self.judge(encounter, lines_of(run.suggestions), documents)), proposals
+
+    def settled(self, run: Run, encounter: Encounter, documents: Sequence[Document]) -> Run:
+        """Return a run after the rules that settle what is preselected have spoken."""
+        coding = self.coding(encounter, lines_of(run.suggestions), documents)
+        return settled(run, self._rules.settling(coding))
 
     def judge(
         self, encounter: Encounter, lines: Iterable[Line], documents: Sequence[Document] | None = None

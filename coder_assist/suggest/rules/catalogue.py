@@ -13,13 +13,17 @@ carry it. `warning`: likely wrong. `query`: only the provider can say. `informat
 
 This page is written by `coder-assist rules list --markdown`, and a test holds it. A deployment switches rules off
 by `CODER_ASSIST_DISABLED_RULES='["excludes2"]'`. The cases in `corpora/regression/rules/` show each rule at work.
+
+A rule that `settles` also decides what is preselected where its fix applies; the suggestion stays, with the reason. Which
+rules do follows from `coder-assist rules effect CODED.jsonl`: out of fold, their fixes take out more wrong codes than right ones.
 """
 
 
 def binds_where(rule: Rule) -> str:
     """Say in words where a rule binds."""
     parts = [*sorted(rule.settings), *(f"{claim} claim" for claim in sorted(rule.claims))]
-    return ", ".join(parts) or "everywhere"
+    where = ", ".join(parts) or "everywhere"
+    return f"{where}; settles" if rule.settles else where
 
 
 def markdown(rules: Iterable[Rule]) -> str:

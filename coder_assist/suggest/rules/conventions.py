@@ -373,6 +373,7 @@ def code_also(coding: Coding) -> Iterator[Finding]:
     Severity.WARNING,
     authority="ICD-10-CM guidelines I.A.9.b and I.B.2, FY2026: unspecified codes are for notes that say no more",
     summary="An unspecified code beside a specific one of the same subcategory.",
+    settles=True,
 )
 def unspecified_beside_specific(coding: Coding) -> Iterator[Finding]:
     """Yield each unspecified code whose direct neighbour in the book, sided or specific, is also coded."""

@@ -129,6 +129,7 @@ def _same_side(coding: Coding, one: Line, other: Line) -> bool:
     Severity.WARNING,
     authority="ICD-10-CM guidelines I.B.4 and I.B.5, FY2026",
     summary="A sign or symptom that comes with a confirmed diagnosis among the codes.",
+    settles=True,
 )
 def symptom_integral(coding: Coding) -> Iterator[Finding]:
     """Yield each symptom of the table beside a diagnosis that it routinely comes with."""
@@ -227,6 +228,7 @@ _COMBINATIONS = _by_category(all_combinations())
     Severity.WARNING,
     authority="ICD-10-CM guideline I.B.9, FY2026",
     summary="Two codes for which the book has one combination code.",
+    settles=True,
 )
 def combination_code(coding: Coding) -> Iterator[Finding]:
     """Yield each pair that the combination table replaces by one code."""

@@ -39,6 +39,7 @@ _WITH_CATEGORIES = frozenset(other[:3] for _, other in _WITH)
     Severity.WARNING,
     authority='ICD-10-CM guideline I.A.15 ("with") and I.C.4.a, FY2026',
     summary="Diabetes and a condition that the book assumes to be its complication, coded apart.",
+    settles=True,
 )
 def diabetes_with(coding: Coding) -> Iterator[Finding]:
     """Yield each such pair whose combined code is missing; the fix puts it in."""

@@ -43,6 +43,7 @@ def _hypertension_code(coding: Coding) -> str | None:
     Severity.WARNING,
     authority="ICD-10-CM guideline I.C.9.a.1 to I.C.9.a.3, FY2026",
     summary="Hypertension coded apart from the heart or kidney disease that the book assumes it causes.",
+    settles=True,
 )
 def hypertension_heart_kidney(coding: Coding) -> Iterator[Finding]:
     """Yield the hypertension codes that are not the one that heart failure and kidney disease ask for."""

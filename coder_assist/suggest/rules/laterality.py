@@ -69,6 +69,7 @@ def side_stated(coding: Coding) -> Iterator[Finding]:
     Severity.WARNING,
     authority="ICD-10-CM guideline I.B.13, FY2026",
     summary="Left and right coded apart where the book has one code for both sides.",
+    settles=True,
 )
 def both_sides(coding: Coding) -> Iterator[Finding]:
     """Yield each left and right pair of one condition that has a bilateral code, which the fix puts in."""
@@ -96,6 +97,7 @@ def both_sides(coding: Coding) -> Iterator[Finding]:
     Severity.WARNING,
     authority="ICD-10-CM guideline I.B.13, FY2026",
     summary="The same condition with a side and without one.",
+    settles=True,
 )
 def side_beside_unspecified(coding: Coding) -> Iterator[Finding]:
     """Yield each code for an unspecified side that stands beside the same condition with its side."""
@@ -120,6 +122,7 @@ def side_beside_unspecified(coding: Coding) -> Iterator[Finding]:
     Severity.WARNING,
     authority="ICD-10-CM guideline I.B.13, FY2026",
     summary="A bilateral code beside the same condition of one side.",
+    settles=True,
 )
 def side_and_bilateral(coding: Coding) -> Iterator[Finding]:
     """Yield each one-sided code that a bilateral code of the same condition already includes."""
