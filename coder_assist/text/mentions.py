@@ -160,7 +160,7 @@ def _drugs(note: NoteWords, lexicon: Lexicon, covered: set[int]) -> list[tuple[i
     raws = [word.raw for word in note.words]
     at = 0
     while at < len(raws):
-        length = lexicon.drug_length(raws[at : at + lexicon.longest_drug])
+        length = lexicon.drug_length(raws, at)
         if length > 1 or (length == 1 and at not in covered):
             found.append(tuple(range(at, at + length)))
         at += max(1, length)
