@@ -309,7 +309,7 @@ class Mention:
     @property
     def span(self) -> Span:
         """The range from the first to the last character of the mention."""
-        return Span(self.spans[0].start, self.spans[-1].end)
+        return self.spans[0] if len(self.spans) == 1 else Span(self.spans[0].start, self.spans[-1].end)
 
 
 @dataclass(frozen=True, slots=True)

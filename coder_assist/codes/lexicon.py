@@ -100,7 +100,13 @@ class Lexicon:
             drug_key(name): DrugFacts(generic, tuple(conditions), status)
             for name, (generic, conditions, status) in facts["drugs"].items()
         }
-        self.longest_drug = max((name.count(" ") + 1 for name in self.drugs), default=0)
+        # How long the names that begin with a word are, longest first: most words of a note begin none.
+        self._drug_lengths: dict[str, tuple[int, ...]] = {}
+        for name in self.drugs:
+            first, length = name.partition(" ")[0], name.count(" ") + 1
+            self._drug_lengths[first] = tuple(
+                sorted({length, *self._drug_lengths.get(first, ())}, reverse=True)
+            )
         self.procedures = {
             code: Procedure(**{**fields, "system": System(fields["system"]), "requires": tuple(map(tuple, fields["requires"])), "terms": (),
                                "excludes": tuple(fields["excludes"])})
@@ -123,10 +129,10 @@ class Lexicon:
         """Return what is known of a drug by its name as a note writes it, ``None`` for no drug of ours."""
         return self.drugs.get(drug_key(name))
 
-    def drug_length(self, raws: Sequence[str]) -> int:
-        """Return of how many words the longest drug name at the head of ``raws`` is, 0 if none is there."""
-        for length in range(min(self.longest_drug, len(raws)), 0, -1):
-            if " ".join(raws[:length]) in self.drugs:
+    def drug_length(self, raws: Sequence[str], at: int = 0) -> int:
+        """Return of how many words the longest drug name at a place of ``raws`` is, 0 if none is there."""
+        for length in self._drug_lengths.get(raws[at], ()):
+            if at + length <= len(raws) and " ".join(raws[at : at + length]) in self.drugs:
                 return length
         return 0
 
@@ -141,6 +147,14 @@ class Lexicon:
     @cached_property
     def _positions(self) -> dict[str, int]:
         return {word: position for position, word in enumerate(self.vocabulary)}
+
+    @cached_property
+    def _by_head(self) -> dict[tuple[str, int], list[str]]:
+        """The vocabulary by first letter and length."""
+        found: dict[tuple[str, int], list[str]] = {}
+        for word in self.vocabulary:
+            found.setdefault((word[:1], len(word)), []).append(word)
+        return found
 
     @cached_property
     def _norms(self) -> npt.NDArray[np.float32]:
@@ -204,13 +218,13 @@ class Lexicon:
         if len(stem) < 5 or not stem.isalpha():
             return None
         allowed = 2 if len(stem) >= 9 else 1
-        first, last = (
-            bisect_left(self.vocabulary, stem[0]),
-            bisect_left(self.vocabulary, chr(ord(stem[0]) + 1)),
-        )
         near = process.extract(
             stem,
-            self.vocabulary[first:last],
+            [
+                word
+                for length in range(len(stem) - allowed, len(stem) + allowed + 1)
+                for word in self._by_head.get((stem[0], length), ())
+            ],
             scorer=DamerauLevenshtein.distance,
             score_cutoff=allowed,
             limit=2,

@@ -151,15 +151,23 @@ def words(text: str) -> list[Word]:
     >>> [word.stem for word in words("Vitamin A, and a fever")]
     ['vitamin', 'letter-a', 'and', 'a', 'fever']
     """
-    result = []
+    result: list[Word] = []
     folded = fold(text)
+    # A note has hundreds of words and is cut twice: a tuple made directly costs a third of ``Word(...)``.
+    make, append = tuple.__new__, result.append
     for match in _WORD.finditer(folded):
         raw = match.group()
-        stemmed = _PHRASES.get(raw) or stem(raw)
-        if raw == "a" and folded[max(0, match.start() - 11) : match.start()].endswith(_BEFORE_LETTER_A):
+        start, end = match.span()
+        stemmed = _stem_of(raw)
+        if raw == "a" and folded[max(0, start - 11) : start].endswith(_BEFORE_LETTER_A):
             stemmed = "letter-a"  # hepatitis A is not "a hepatitis"
-        result.append(Word(match.start(), match.end(), raw, stemmed))
+        append(make(Word, (start, end, raw, stemmed)))
     return result
+
+
+@lru_cache(maxsize=65536)
+def _stem_of(raw: str) -> str:
+    return _PHRASES.get(raw) or stem(raw)
 
 
 @lru_cache(maxsize=65536)

@@ -382,7 +382,7 @@ class Coder:
         ]
         parts: dict[Code, str] = {}
         for proposal, _, _ in ranked if whole else ():
-            others = [other.code for other in whole if stands_beside(other, proposal)]
+            others = (other.code for other in whole if stands_beside(other, proposal))
             found = self._integral.whole(proposal.code, others)
             if found is not None:
                 parts[proposal.code] = f"integral to {found[0]} ({found[1]})"

@@ -183,6 +183,9 @@ class Context:
 
 # What a mention's attribute ``performance`` says of a procedure that earns no code today.
 _NOT_TODAY = NOT_DONE | {Performance.BEFORE}
+# Looked up once: ``affirmed`` is asked some hundred times a note, and a name costs less than a member of an enum.
+_AFFIRMED, _PATIENT, _HYPOTHETICAL = Polarity.AFFIRMED, Experiencer.PATIENT, Temporality.HYPOTHETICAL
+_UNCERTAIN, _HISTORICAL, _ICD = Certainty.UNCERTAIN, Temporality.HISTORICAL, System.ICD10CM
 
 
 def affirmed(candidate: Candidate) -> bool:
@@ -192,11 +195,11 @@ def affirmed(candidate: Candidate) -> bool:
     """
     judged = candidate.mention.assertion
     return (
-        judged.polarity is Polarity.AFFIRMED
-        and judged.experiencer is Experiencer.PATIENT
-        and judged.temporality is not Temporality.HYPOTHETICAL
+        judged.polarity is _AFFIRMED
+        and judged.experiencer is _PATIENT
+        and judged.temporality is not _HYPOTHETICAL
         and not (
-            candidate.code.system is not System.ICD10CM
+            candidate.code.system is not _ICD
             and candidate.mention.attributes.get("performance") in _NOT_TODAY
         )
     )
@@ -220,20 +223,20 @@ def _chapter_flags(code: Code) -> dict[str, float]:
     }
 
 
-def _strength(proposal: Proposal) -> tuple[int, int]:
-    best_section = 0
-    longest = 0
-    for candidate in proposal.candidates:
-        if affirmed(candidate):
-            group = section_group(candidate.mention.section)
-            best_section = max(best_section, 2 if group in ("diagnosis_list", "procedure_title") else 1)
-            longest = max(longest, len(candidate.term.split()))
-    return best_section, longest
+Holding = Mapping[int, Sequence[Candidate]]  # the affirmed candidates of each proposal, by its ``id``
+_TITLED = SECTION_GROUPS["diagnosis_list"] | SECTION_GROUPS["procedure_title"]
 
 
-def _fit(proposal: Proposal) -> tuple[float, ...]:
+def _strength(good: Sequence[Candidate]) -> tuple[int, int]:
+    if not good:
+        return 0, 0
+    titled = any(candidate.mention.section in _TITLED for candidate in good)
+    return 2 if titled else 1, max(len(candidate.term.split()) for candidate in good)
+
+
+def _fit(proposal: Proposal, strength: tuple[int, int]) -> tuple[float, ...]:
     """Return how well a proposal fits, for comparing rivals: larger is better."""
-    section, words = _strength(proposal)
+    section, words = strength
     return (
         -float(proposal.alternative_rank > 0),
         -float(proposal.excluded),
@@ -247,9 +250,11 @@ def _fit(proposal: Proposal) -> tuple[float, ...]:
     )
 
 
-def _rivalry(proposals: Sequence[Proposal]) -> list[dict[str, float]]:
+def _rivalry(
+    proposals: Sequence[Proposal], holding: Holding, strengths: Mapping[int, tuple[int, int]]
+) -> list[dict[str, float]]:
     """Return for each proposal how it stands against its category, its family and its words."""
-    fits = {id(proposal): _fit(proposal) for proposal in proposals}
+    fits = {id(proposal): _fit(proposal, strengths[id(proposal)]) for proposal in proposals}
     by_category: dict[str, list[Proposal]] = {}
     by_family: dict[str, list[Proposal]] = {}
     by_words: dict[tuple[str, int, int], list[Proposal]] = {}
@@ -257,7 +262,7 @@ def _rivalry(proposals: Sequence[Proposal]) -> list[dict[str, float]]:
         by_category.setdefault(proposal.category, []).append(proposal)
         if proposal.family:
             by_family.setdefault(proposal.family, []).append(proposal)
-        best = max(filter(affirmed, proposal.candidates), key=lambda candidate: candidate.score)
+        best = max(holding[id(proposal)], key=lambda candidate: candidate.score)
         place = (best.note_id, best.mention.span.start, best.mention.span.end)
         by_words.setdefault(place, []).append(proposal)
     same: dict[int, list[Proposal]] = {id(p): group for group in by_words.values() for p in group}
@@ -283,17 +288,20 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
     by_category: dict[str, list[Proposal]] = {}
     for proposal in proposals:
         by_category.setdefault(proposal.category, []).append(proposal)
-    strengths = {id(proposal): _strength(proposal) for proposal in proposals}
+    holding = {id(proposal): list(filter(affirmed, proposal.candidates)) for proposal in proposals}
+    strengths = {of: _strength(good) for of, good in holding.items()}
     rows = []
     listed = sum(
-        any(affirmed(c) and section_group(c.mention.section) == "diagnosis_list" for c in p.candidates)
-        for p in proposals
+        any(c.mention.section in SECTION_GROUPS["diagnosis_list"] for c in good) for good in holding.values()
     )
-    for proposal, rivalry in zip(proposals, _rivalry(proposals), strict=True):
+    length = math.log1p(sum(len(note.text) for note in context.encounter.notes))
+    treated = tuple(context.drug_conditions)
+    for proposal, rivalry in zip(proposals, _rivalry(proposals, holding, strengths), strict=True):
+        good = holding[id(proposal)]
         rivals = [other for other in by_category[proposal.category] if other is not proposal]
         rows.append(
             {
-                **_of_candidates(proposal),
+                **_of_candidates(proposal, good),
                 **_chapter_flags(proposal.code),
                 **rivalry,
                 **(context.experience.features(proposal) if context.experience else {}),
@@ -303,13 +311,13 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 "memory_phrases": math.log1p(proposal.memory_phrases),
                 "memory_second": _second_memory(proposal),
                 "alternative_rank": float(proposal.alternative_rank),
-                "title_match": _title_match(proposal),
+                "title_match": _title_match(proposal, good),
                 "denied": float(bool(proposal.denied)),
                 "requirement": proposal.requirement,
                 "excluded": float(proposal.excluded),
                 "list_place": math.log1p(proposal.list_place),
                 "operative": float(context.operative),
-                "length": math.log1p(sum(len(note.text) for note in context.encounter.notes)),
+                "length": length,
                 "diagnoses_listed": math.log1p(listed),
                 "inpatient": float(context.encounter.setting is Setting.INPATIENT),
                 "unspecified": float("unspecified" in proposal.title.lower()),
@@ -321,9 +329,7 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 "proposals": math.log1p(len(proposals)),
                 "has_diagnosis_list": float(context.has_diagnosis_list),
                 "displaced": float(bool(proposal.displaced_by)),
-                "drug_support": float(
-                    any(proposal.code.value.startswith(c) for c in context.drug_conditions)
-                ),
+                "drug_support": float(proposal.code.value.startswith(treated)),
             }
         )
     return rows
@@ -350,49 +356,43 @@ def _second_memory(proposal: Proposal) -> float:
     return scores[1] if len(scores) > 1 else 0.0
 
 
-def _title_match(proposal: Proposal) -> float:
+def _title_match(proposal: Proposal, good: Sequence[Candidate]) -> float:
     """Return the best likeness of an affirmed mention's words to the title, whatever their order."""
     title = proposal.title.lower()
-    texts = {candidate.mention.text.lower() for candidate in proposal.candidates if affirmed(candidate)}
+    texts = {candidate.mention.text.lower() for candidate in good}
     return max((fuzz.token_set_ratio(text, title) for text in texts), default=0.0) / 100
 
 
-def _of_candidates(proposal: Proposal) -> dict[str, float]:
+def _of_candidates(proposal: Proposal, good: Sequence[Candidate]) -> dict[str, float]:
     candidates = proposal.candidates
     total = len(candidates)
-    good = [candidate for candidate in candidates if affirmed(candidate)]
     groups = {section_group(candidate.mention.section) for candidate in good}
-
-    def share(test: str) -> float:
-        tests = {
-            "negated": lambda a: a.polarity is Polarity.NEGATED,
-            "uncertain": lambda a: a.certainty is Certainty.UNCERTAIN,
-            "historical": lambda a: a.temporality is Temporality.HISTORICAL,
-            "hypothetical": lambda a: a.temporality is Temporality.HYPOTHETICAL,
-            "family": lambda a: a.experiencer is Experiencer.FAMILY,
-        }
-        return sum(tests[test](candidate.mention.assertion) for candidate in candidates) / total
-
+    sources = {candidate.source for candidate in candidates}
+    judged = [candidate.mention.assertion for candidate in candidates]
     return {
         "match": max(candidate.score for candidate in candidates),
-        "retrieved": float(all(candidate.source == "retrieval" for candidate in candidates)),
+        "retrieved": float(sources == {"retrieval"}),
         "mended": float(all(candidate.mention.source in ("mended", "shared") for candidate in candidates)),
         "words": float(max(len(candidate.term.split()) for candidate in candidates)),
         "ambiguity": math.log1p(proposal.ambiguity),
         "rank_in_term": float(proposal.rank_in_term),
-        "combination": float(all(candidate.source == "combination" for candidate in candidates)),
-        "history": float(all(candidate.source == "history" for candidate in candidates)),
-        "from_memory": float(all(candidate.source == "memory" for candidate in candidates)),
-        "from_drug": float(all(candidate.source == "drug" for candidate in candidates)),
-        "measured": float(all(candidate.source == "measurement" for candidate in candidates)),
+        "combination": float(sources == {"combination"}),
+        "history": float(sources == {"history"}),
+        "from_memory": float(sources == {"memory"}),
+        "from_drug": float(sources == {"drug"}),
+        "measured": float(sources == {"measurement"}),
         "mentions": math.log1p(len(good)),
         "all_mentions": math.log1p(total),
         "affirmed_share": len(good) / total,
-        **{
-            f"{test}_share": share(test)
-            for test in ("negated", "uncertain", "historical", "hypothetical", "family")
-        },
+        "negated_share": sum(a.polarity is not _AFFIRMED for a in judged) / total,
+        "uncertain_share": sum(a.certainty is _UNCERTAIN for a in judged) / total,
+        "historical_share": sum(a.temporality is _HISTORICAL for a in judged) / total,
+        "hypothetical_share": sum(a.temporality is _HYPOTHETICAL for a in judged) / total,
+        "family_share": sum(a.experiencer is not _PATIENT for a in judged) / total,
         "first_position": proposal.position,
         "performed": max(map(_performed, good), default=0.0),
-        **{f"in_{group}": float(group in groups) for group in SECTION_GROUPS},
+        **{name: float(group in groups) for group, name in _IN_GROUP.items()},
     }
+
+
+_IN_GROUP = {group: f"in_{group}" for group in SECTION_GROUPS}

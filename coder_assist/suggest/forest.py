@@ -47,7 +47,7 @@ class Forest:
             if nodes["is_leaf"].sum() > LEAVES:
                 raise ValueError(f"expected trees of at most {LEAVES} leaves; got {nodes['is_leaf'].sum()}")
             self._read(place, nodes)
-        self._leaf = _exit_leaves()
+        self._arrange()
 
     def _read(self, place: int, nodes: npt.NDArray[np.void]) -> None:
         condition = 0
@@ -72,11 +72,19 @@ class Forest:
 
         visit(0)
 
+    def _arrange(self) -> None:
+        """Lay the conditions out one layer after another, so that the rows of a note lie side by side in memory."""
+        self._leaf = _exit_leaves()
+        self._layers = np.ascontiguousarray(self._features.T)
+        self._limits_of_layers = np.ascontiguousarray(self._limits.T)[:, :, np.newaxis]
+        self._ruled_out = np.ascontiguousarray(~self._masks.T)[:, :, np.newaxis]
+
     def probabilities(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the mean probability of class 1 for each row."""
-        failed = rows[:, self._features] > self._limits
-        reachable = np.bitwise_and.reduce(np.where(failed, self._masks, np.uint16(0xFFFF)), axis=2)
-        values = self._values[self._tree_numbers, self._leaf[reachable]]
+        failed = np.ascontiguousarray(rows.T)[self._layers] > self._limits_of_layers
+        ruled_out = np.bitwise_or.reduce(failed * self._ruled_out, axis=0)
+        leaves = np.ascontiguousarray(self._leaf[~ruled_out].T)
+        values = self._values[self._tree_numbers, leaves]
         sums = np.add.reduceat(values, self._starts, axis=1) + self._baselines
         return np.asarray((1 / (1 + np.exp(-sums))).mean(axis=1))
 
@@ -91,7 +99,7 @@ class Forest:
         with np.load(path, allow_pickle=False) as arrays:
             for name in _ARRAYS:
                 setattr(forest, f"_{name}", arrays[name])
-        forest._leaf = _exit_leaves()
+        forest._arrange()
         return forest
 
 

@@ -18,26 +18,27 @@ class IntegralProcedures:
 
     def __init__(self) -> None:
         self._rows: list[Integral] = list(read_integral(data_file("integral.tsv")))
-        self._authority = lru_cache(maxsize=65536)(self._find)
+        self._comprising = lru_cache(maxsize=4096)(self._find)
 
     def authority(self, component: str, comprehensive: str) -> str | None:
         """Return on whose authority one procedure is part of another, ``None`` if it is not."""
-        return self._authority(component, comprehensive)
-
-    def _find(self, component: str, comprehensive: str) -> str | None:
         if component == comprehensive:
             return None
-        for row in self._rows:
-            if _within(component, row.component) and _within(comprehensive, row.comprehensive):
+        for row in self._comprising(component):
+            if _within(comprehensive, row.comprehensive):
                 return row.authority
         return None
 
+    def _find(self, component: str) -> tuple[Integral, ...]:
+        """Return the rows that name a procedure as a part; most procedures have none."""
+        return tuple(row for row in self._rows if _within(component, row.component))
+
     def whole(self, component: Code, others: Iterable[Code]) -> tuple[Code, str] | None:
         """Return the first of ``others`` that a procedure is part of, with the authority."""
-        if component.system is not System.CPT:
+        if component.system is not System.CPT or not self._comprising(component.value):
             return None
         for other in others:
-            if other.system is System.CPT and (found := self._authority(component.value, other.value)):
+            if other.system is System.CPT and (found := self.authority(component.value, other.value)):
                 return other, found
         return None
 

@@ -1,35 +1,27 @@
 """What a note says: sections, sentences, mentions with attributes and assertion.
 
-``NoteReader`` runs the spaCy pipeline and returns the records; the components themselves are spaCy
-factories that any pipeline can add.
+``NoteReader`` returns the records. For spaCy users the same steps are factories (``components``) that any
+pipeline can add, and ``build_pipeline`` joins them; spaCy is imported by who asks for one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import spacy
-from spacy.language import Language
-from spacy.tokens import Doc
-
+from coder_assist.codes.lexicon import open_lexicon
 from coder_assist.errors import NoteError
-from coder_assist.text import components, tokenizer
-from coder_assist.types import (
-    Assertion,
-    Certainty,
-    Document,
-    Experiencer,
-    Mention,
-    MentionKind,
-    Note,
-    Polarity,
-    SectionKind,
-    Span,
-    Temporality,
-)
+from coder_assist.text.matcher import NoteWords
+from coder_assist.text.mentions import MentionFinder, describe, judge
+from coder_assist.text.sections import find_sections
+from coder_assist.text.sentences import find_sentences
+from coder_assist.types import Document, Note
 
-__all__ = ["NoteReader", "build_pipeline", "tokenizer"]
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+__all__ = ["NoteReader", "build_pipeline"]
 
 
 def build_pipeline(store: Path, learned: Path | None = None) -> Language:
@@ -37,6 +29,10 @@ def build_pipeline(store: Path, learned: Path | None = None) -> Language:
 
     ``learned`` names a ``.npy`` file of phrase keys that are pointed out besides the lexicon's terms.
     """
+    import spacy
+
+    from coder_assist.text import components, tokenizer  # noqa: F401  (they register themselves)
+
     nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "coder_assist_tokenizer"}}})
     nlp.max_length = 5_000_000
     nlp.add_pipe("coder_assist_sections")
@@ -55,7 +51,7 @@ class NoteReader:
     """
 
     def __init__(self, store: Path, longest: int = 200_000, learned: Path | None = None) -> None:
-        self.nlp = build_pipeline(store, learned)
+        self._finder = MentionFinder(open_lexicon(store), learned)
         self.longest = longest
 
     def check(self, note: Note) -> None:
@@ -71,38 +67,17 @@ class NoteReader:
     def read(self, note: Note) -> Document:
         """Return what a note says. Raises ``NoteError`` for an empty or too long note."""
         self.check(note)
-        return _document(note, self.nlp(note.text))
+        sections = find_sections(note.text)
+        sentences = find_sentences(note.text, sections)
+        words = NoteWords.cut(note.text, sentences)
+        mentions = self._finder.find(words, sections)
+        judge(words, mentions)
+        describe(words, mentions)
+        return Document(
+            note, tuple(sections), tuple(sentences), tuple(mention.as_mention() for mention in mentions)
+        )
 
     def pipe(self, notes: Iterable[Note]) -> Iterator[Document]:
         """Yield the document of each note, in order. Raises ``NoteError`` at a note that cannot be read."""
         for note in notes:
             yield self.read(note)
-
-
-def _document(note: Note, doc: Doc) -> Document:
-    facts = doc._.coder_assist
-    mentions = []
-    for row in facts["mentions"]:
-        judged = row["assertion"]
-        mentions.append(
-            Mention(
-                spans=tuple(Span(start, end) for start, end in row["spans"]),
-                kind=MentionKind(row["kind"]),
-                text=row["text"],
-                section=SectionKind(row["section"]),
-                assertion=Assertion(
-                    Polarity(judged["polarity"]),
-                    Certainty(judged["certainty"]),
-                    Temporality(judged["temporality"]),
-                    Experiencer(judged["experiencer"]),
-                    judged["cue"],
-                ),
-                attributes=row["attributes"],
-                term_keys=tuple(int(key) for key in row["keys"]),
-                codes=tuple(row["codes"]),
-                source=row["source"],
-                sentence=row["sentence"],
-            )
-        )
-    sentences = tuple(Span(start, end) for start, end in facts["sentences"])
-    return Document(note, tuple(components.sections_of(doc)), sentences, tuple(mentions))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from coder_assist.codes.lexicon import Lexicon
@@ -15,7 +16,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[/&+'.-][A-Za-z0-9]+)*")
 NEAR = 160
 
 
-def find_senses(note: NoteWords, sections: list[Section], lexicon: Lexicon) -> dict[int, Sense]:
+def find_senses(note: NoteWords, sections: Sequence[Section], lexicon: Lexicon) -> dict[int, Sense]:
     """Return for each abbreviation's place (index into the note's words) the sense that holds there.
 
     A sense with cues holds where a cue stands within 160 characters or in the section's heading
@@ -64,7 +65,7 @@ def _at_word_start(cue: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![a-z0-9]){re.escape(cue)}")
 
 
-def _choose(senses: list[Sense], folded: str, start: int, sections: list[Section]) -> Sense | None:
+def _choose(senses: list[Sense], folded: str, start: int, sections: Sequence[Section]) -> Sense | None:
     near = folded[max(0, start - NEAR) : start + NEAR]
     heading = next((section for section in sections if section.span.start <= start < section.span.end), None)
     for sense in senses:

@@ -21,7 +21,7 @@ from coder_assist.text.cues import (
     PASSING,
     SILENT,
     Cue,
-    CueTrie,
+    CueTable,
     Effect,
     by_first_word,
 )
@@ -42,7 +42,7 @@ _PREPOSITIONS = frozenset(["for", "with", "of", "because", "to", "while", "durin
 
 
 @lru_cache(maxsize=1)
-def _trie() -> CueTrie:
+def _table() -> CueTable:
     return by_first_word(CUES)
 
 
@@ -74,7 +74,7 @@ def find_cues(note: NoteWords, first: int, last: int) -> list[CueHit]:
     """
     if first == last:
         return []
-    trie = _trie()
+    table = _table()
     raws = [word.raw for word in note.words[first:last]]
     for at in range(1, len(raws)):
         if raws[at] == "t" and raws[at - 1].endswith("n"):
@@ -82,14 +82,20 @@ def find_cues(note: NoteWords, first: int, last: int) -> list[CueHit]:
     hits: list[CueHit] = []
     at = 0
     while at < len(raws):
+        raw = raws[at]
         taken = 0
-        for parts, cue in trie.get(raws[at], ()):
-            if len(parts) < taken:
-                break
-            if tuple(raws[at : at + len(parts)]) == parts:
-                hits.append(_answer(CueHit(first + at, first + at + len(parts), cue), note, first, last))
-                taken = len(parts)
-        if not taken and at and _YEAR.fullmatch(raws[at]):
+        if raw in table:
+            lengths, wordings = table[raw]
+            for length in lengths:
+                cues = wordings.get(tuple(raws[at : at + length]))
+                if cues is not None and at + length <= len(raws):
+                    taken = length
+                    hits += [
+                        _answer(CueHit(first + at, first + at + length, cue), note, first, last)
+                        for cue in cues
+                    ]
+                    break
+        elif at and raw[0] in "12" and _YEAR.fullmatch(raw):
             hits += _year(raws, at, first)
         at += taken or 1
     signs = list(_signs(note, first, last))

@@ -8,30 +8,31 @@ docs survive ``to_bytes`` and ``nlp.pipe(n_process=2)``. Offsets are code points
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from coder_assist.codes import Shelf
-from coder_assist.codes.lexicon import Lexicon, open_lexicon
-from coder_assist.codes.sources import Sense
+from coder_assist.codes.lexicon import open_lexicon
 from coder_assist.settings import Settings
-from coder_assist.text.abbreviations import find_senses
-from coder_assist.text.assertion import CueHit, assert_mention, find_cues
-from coder_assist.text.attributes import AttributeReader
-from coder_assist.text.matcher import Match, NoteWords, TermMatcher, phrases_of
-from coder_assist.text.measurements import find_measurements
-from coder_assist.text.performance import performance_of
-from coder_assist.text.phrases import unknown_phrases
+from coder_assist.text.matcher import NoteWords
+from coder_assist.text.mentions import Found, MentionFinder, describe, judge
 from coder_assist.text.sections import find_sections
 from coder_assist.text.sentences import find_sentences
-from coder_assist.types import Code, MentionKind, Section, SectionKind, Span, System
+from coder_assist.types import (
+    Assertion,
+    Certainty,
+    Experiencer,
+    MentionKind,
+    Polarity,
+    Section,
+    SectionKind,
+    Span,
+    Temporality,
+)
 
 Component = Callable[[Doc], Doc]
 _KEY = "coder_assist"
@@ -111,34 +112,60 @@ def make_sentences(nlp: Language, name: str) -> Component:
     return sentences
 
 
-def _codes(lexicon: Lexicon, match: Match) -> list[Code]:
-    return [term.code for key in match.keys for term in lexicon.terms_of(key)]
+def _row(mention: Found) -> dict[str, Any]:
+    """Return a mention as JSON."""
+    return {
+        "spans": [list(span) for span in mention.spans],
+        "kind": mention.kind.value,
+        "text": mention.text,
+        "places": list(mention.places),
+        "source": mention.source,
+        # A key is a number of 64 bits, more than JSON readers hold: it travels as text.
+        "keys": [str(key) for key in mention.keys],
+        "codes": list(mention.codes),
+        "sentence": mention.sentence,
+        "procedure": mention.procedure,
+        "section": mention.section.value,
+        "assertion": {},
+        "attributes": {},
+    }
 
 
-def _kind(codes: list[Code], sense: Sense | None) -> MentionKind:
-    values = [code.value for code in codes] or list(sense.codes if sense else ())
-    if codes and all(code.system is not System.ICD10CM for code in codes):
-        return MentionKind.PROCEDURE
-    first = next((value for value in values if value[0].isalpha()), "")
-    return (
-        MentionKind.SYMPTOM
-        if first[:1] == "R"
-        else MentionKind.STATUS
-        if first[:1] == "Z"
-        else MentionKind.DIAGNOSIS
+def _found(row: dict[str, Any]) -> Found:
+    """Return what ``_row`` wrote, with what later components added."""
+    judged = row["assertion"]
+    return Found(
+        places=tuple(row["places"]),
+        spans=[(start, end) for start, end in row["spans"]],
+        kind=MentionKind(row["kind"]),
+        text=row["text"],
+        source=row["source"],
+        keys=tuple(int(key) for key in row["keys"]),
+        codes=tuple(row["codes"]),
+        sentence=row["sentence"],
+        procedure=row["procedure"],
+        section=SectionKind(row["section"]),
+        assertion=Assertion(
+            Polarity(judged["polarity"]),
+            Certainty(judged["certainty"]),
+            Temporality(judged["temporality"]),
+            Experiencer(judged["experiencer"]),
+            judged["cue"],
+        )
+        if judged
+        else Assertion(),
+        attributes=dict(row["attributes"]),
     )
 
 
-def _spans(note: NoteWords, places: tuple[int, ...]) -> list[list[int]]:
-    """Join neighbouring words into spans; a gap of more than one word opens a new span."""
-    spans: list[list[int]] = []
-    for number, place in enumerate(places):
-        word = note.words[place]
-        if number and place - places[number - 1] <= 3:
-            spans[-1][1] = word.end
-        else:
-            spans.append([word.start, word.end])
-    return spans
+def _mentions(doc: Doc) -> tuple[list[dict[str, Any]], list[Found]]:
+    rows: list[dict[str, Any]] = _facts(doc)["mentions"]
+    return rows, [_found(row) for row in rows]
+
+
+def mentions_of(doc: Doc) -> Sequence[Found]:
+    """Return the mentions of a doc, with what the components of its pipeline found out about them."""
+    return _mentions(doc)[1]
 
 
 @Language.factory("coder_assist_mentions", default_config={"store": "", "learned": ""})
@@ -148,124 +175,16 @@ def make_mentions(nlp: Language, name: str, store: str, learned: str) -> Compone
     ``store`` is a compiled store (the default one if empty); ``learned`` a ``.npy`` file whose field
     ``key`` holds the keys of further phrases to point out (source ``learned``).
     """
-    phrase_keys = np.unique(np.load(learned, allow_pickle=False)["key"]) if learned else None
     lexicon = open_lexicon(Path(store) if store else _default_store())
-    matcher = TermMatcher(lexicon)
+    finder = MentionFinder(lexicon, Path(learned) if learned else None)
 
     def mentions(doc: Doc) -> Doc:
-        facts = _facts(doc)
-        sections = sections_of(doc)
-        note = _words_of(doc)
-        senses = find_senses(note, sections, lexicon)
-        matches = [match for match in matcher.match(note, senses) if not _silenced(match, senses)]
-        rows = []
-        for match in matches:
-            sense = senses.get(match.places[0]) if match.source == "abbreviation" else None
-            codes = _codes(lexicon, match)
-            row = _row(note, match.places, _kind(codes, sense), match.source, match.keys, sense)
-            # Words may name a condition and a procedure ("screening mammogram").
-            row["procedure"] = any(code.system is not System.ICD10CM for code in codes)
-            rows.append(row)
-        covered = {place for match in matches for place in match.places}
-        rows.extend(
-            _row(note, places, MentionKind.DRUG, "drug", (), None)
-            for places in _drugs(note, lexicon, covered)
-        )
-        rows.extend(
-            _row(note, places, MentionKind.DIAGNOSIS, "phrase", (), None)
-            for places in unknown_phrases(note, sections, matches)
-        )
-        rows += _measurements(note)
-        if phrase_keys is not None and len(phrase_keys):
-            rows += _learned(note, phrase_keys)
-        rows.sort(key=lambda row: (row["spans"][0], row["source"]))
-        _place_in_sections(rows, sections)
-        facts["mentions"] = rows
-        _group(doc, "mentions", [(row["spans"][0][0], row["spans"][-1][1], row["kind"]) for row in rows])
+        found = finder.find(_words_of(doc), sections_of(doc))
+        _facts(doc)["mentions"] = [_row(mention) for mention in found]
+        _group(doc, "mentions", [(m.spans[0][0], m.spans[-1][1], m.kind.value) for m in found])
         return doc
 
     return mentions
-
-
-def _silenced(match: Match, senses: dict[int, Sense]) -> bool:
-    return len(match.places) == 1 and match.places[0] in senses and not senses[match.places[0]].codes
-
-
-def _row(
-    note: NoteWords,
-    places: tuple[int, ...],
-    kind: MentionKind,
-    source: str,
-    keys: tuple[int, ...],
-    sense: Sense | None,
-) -> dict[str, Any]:
-    spans = _spans(note, places)
-    return {
-        "spans": spans,
-        "kind": kind.value,
-        "text": " ... ".join(note.text[start:end] for start, end in spans),
-        "places": list(places),
-        "source": source,
-        # A key is a number of 64 bits, more than JSON readers hold: it travels as text.
-        "keys": [str(key) for key in keys],
-        "codes": list(sense.codes) if sense else [],
-        "sentence": note.sentence_of[places[0]],
-        "procedure": False,
-        "section": SectionKind.OTHER.value,
-        "assertion": {},
-        "attributes": {},
-    }
-
-
-def _drugs(note: NoteWords, lexicon: Lexicon, covered: set[int]) -> list[tuple[int, ...]]:
-    found: list[tuple[int, ...]] = []
-    raws = [word.raw for word in note.words]
-    at = 0
-    while at < len(raws):
-        length = lexicon.drug_length(raws[at : at + lexicon.longest_drug])
-        if length > 1 or (length == 1 and at not in covered):
-            found.append(tuple(range(at, at + length)))
-        at += max(1, length)
-    return found
-
-
-def _learned(note: NoteWords, known: npt.NDArray[np.uint64]) -> list[dict[str, Any]]:
-    phrases = phrases_of(note)
-    found = np.searchsorted(known, phrases.keys)
-    found[found == len(known)] = 0
-    rows = []
-    for at in np.flatnonzero(known[found] == phrases.keys).tolist():
-        places = (int(phrases.firsts[at]), int(phrases.lasts[at]))
-        row = _row(note, places, MentionKind.DIAGNOSIS, "learned", (int(phrases.keys[at]),), None)
-        span = [note.words[places[0]].start, note.words[places[1]].end]
-        rows.append(row | {"spans": [span], "text": note.text[span[0] : span[1]]})
-    return rows
-
-
-def _measurements(note: NoteWords) -> list[dict[str, Any]]:
-    rows = []
-    starts = [word.start for word in note.words]
-    for found in find_measurements(note.text):
-        first, last = bisect_left(starts, found.span.start), bisect_left(starts, found.span.end) - 1
-        if first <= last < len(starts):
-            row = _row(note, (first,), MentionKind.STATUS, "measurement", (), None)
-            row |= {
-                "spans": [[found.span.start, found.span.end]],
-                "codes": [found.code],
-                "text": found.span.slice(note.text),
-            }
-            rows.append(row)
-    return rows
-
-
-def _place_in_sections(rows: list[dict[str, Any]], sections: list[Section]) -> None:
-    at = 0
-    for row in rows:
-        start = row["spans"][0][0]
-        while at + 1 < len(sections) and sections[at].span.end <= start:
-            at += 1
-        if sections:
-            row["section"] = sections[at].kind.value
 
 
 @Language.factory("coder_assist_assertion")
@@ -273,13 +192,10 @@ def make_assertion(nlp: Language, name: str) -> Component:
     """Make the component that judges mentions; needs ``coder_assist_mentions`` before it."""
 
     def assertion(doc: Doc) -> Doc:
-        note = _words_of(doc)
-        cues: dict[int, list[CueHit]] = {}
-        for row in _facts(doc)["mentions"]:
-            number = row["sentence"]
-            if number not in cues:
-                cues[number] = find_cues(note, *note.ranges[number])
-            judged = assert_mention(cues[number], note, row["places"], SectionKind(row["section"]))
+        rows, found = _mentions(doc)
+        judge(_words_of(doc), found)
+        for row, mention in zip(rows, found, strict=True):
+            judged = mention.assertion
             row["assertion"] = {
                 "polarity": judged.polarity.value,
                 "certainty": judged.certainty.value,
@@ -287,9 +203,7 @@ def make_assertion(nlp: Language, name: str) -> Component:
                 "experiencer": judged.experiencer.value,
                 "cue": judged.cue,
             }
-            if row["procedure"]:
-                done = performance_of(note, row["places"], SectionKind(row["section"]), judged)
-                row["attributes"] = {"performance": done.value} if done else {}
+            row["attributes"] = mention.attributes
         return doc
 
     return assertion
@@ -300,9 +214,10 @@ def make_attributes(nlp: Language, name: str) -> Component:
     """Make the component that reads attributes (side, acuity, episode ...); needs ``coder_assist_mentions`` before it."""
 
     def attributes(doc: Doc) -> Doc:
-        reader = AttributeReader(_words_of(doc))
-        for row in _facts(doc)["mentions"]:
-            row["attributes"] |= reader.of(tuple(row["places"]))
+        rows, found = _mentions(doc)
+        describe(_words_of(doc), found)
+        for row, mention in zip(rows, found, strict=True):
+            row["attributes"] = mention.attributes
         return doc
 
     return attributes

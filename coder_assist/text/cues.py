@@ -13,7 +13,8 @@ from itertools import product
 
 from coder_assist.codes.terms import stem, words
 
-CueTrie = dict[str, list[tuple[tuple[str, ...], "Cue"]]]
+# Under the first word of cues: how many words they have, longest first, and the cues of each wording.
+CueTable = dict[str, tuple[tuple[int, ...], dict[tuple[str, ...], list["Cue"]]]]
 
 
 class Effect(StrEnum):
@@ -308,12 +309,13 @@ MONTHS = frozenset(
 )
 
 
-def by_first_word(cues: Iterable[Cue]) -> CueTrie:
-    """Return cues with their words under their first word, longest first."""
-    built: CueTrie = {}
+def by_first_word(cues: Iterable[Cue]) -> CueTable:
+    """Return cues under their first word."""
+    built: dict[str, dict[tuple[str, ...], list[Cue]]] = {}
     for cue in cues:
         parts = tuple(word.raw for word in words(cue.phrase))
-        built.setdefault(parts[0], []).append((parts, cue))
-    for entries in built.values():
-        entries.sort(key=lambda entry: -len(entry[0]))
-    return built
+        built.setdefault(parts[0], {}).setdefault(parts, []).append(cue)
+    return {
+        first: (tuple(sorted({len(parts) for parts in wordings}, reverse=True)), wordings)
+        for first, wordings in built.items()
+    }

@@ -61,6 +61,33 @@ class Match:
     over_comma: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """Where words begin and end, their sentences, and how many marks and commas stand before each word."""
+
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    sentences: npt.NDArray[np.int64]
+    marks: npt.NDArray[np.int64]
+    commas: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, text: str, cut: Sequence[Word], sentence_of: Sequence[int]) -> _Gaps:
+        starts = np.array([word.start for word in cut], dtype=np.int64)
+        ends = np.array([word.end for word in cut], dtype=np.int64)
+        found = [(match.start(), match.group() == ",") for match in _MARK.finditer(text)]
+        marks = np.zeros(len(cut) + 1, dtype=np.int64)
+        commas = np.zeros(len(cut) + 1, dtype=np.int64)
+        if found and len(cut):
+            at = np.array([place for place, _ in found], dtype=np.int64)
+            is_comma = np.array([comma for _, comma in found], dtype=bool)
+            word = np.searchsorted(starts, at, "right")  # the word that follows a mark
+            outside = at >= np.concatenate(([0], ends))[word]
+            np.add.at(marks, word[outside & ~is_comma], 1)
+            np.add.at(commas, word[outside & is_comma], 1)
+        return cls(starts, ends, np.array(sentence_of, dtype=np.int64), np.cumsum(marks), np.cumsum(commas))
+
+
 @dataclass(slots=True)
 class NoteWords:
     """The words of a note, the sentence of each, and what stands between them."""
@@ -70,6 +97,7 @@ class NoteWords:
     sentence_of: list[int]
     sentences: Sequence[Span]
     ranges: list[tuple[int, int]] = field(default_factory=list)
+    _gaps: _Gaps | None = None
 
     @classmethod
     def cut(cls, text: str, sentences: Sequence[Span]) -> NoteWords:
@@ -90,12 +118,21 @@ class NoteWords:
             ranges.append((first, len(kept)))
         return cls(text, kept, sentence_of, sentences, ranges)
 
+    @property
+    def gaps(self) -> _Gaps:
+        """What stands between the words, looked through once."""
+        if self._gaps is None:
+            self._gaps = _Gaps.of(self.text, self.words, self.sentence_of)
+        return self._gaps
+
     def between(self, place: int) -> str:
         """Return the characters between a word and the next."""
         return self.text[self.words[place].end : self.words[place + 1].start]
 
 
-_BREAK = re.compile(r"[.:;()\[\]?!]|\s-\s|--|,.*,")
+# What a term may not cross, in the characters between two words: one of these marks, or two commas.
+_MARK = re.compile(r"[.:;()\[\]?!,]|(?<=\s)-(?=\s)|--")
+_TWO_COMMAS = re.compile(r",.*,")
 _JOINT = re.compile(r"\b(?:and|or|with)\b|[/,&]")
 LONGEST_WINDOW = 8
 
@@ -250,19 +287,20 @@ class TermMatcher:
         return any(_JOINT.search(term.text) for term in self._lexicon.terms_of(term_key))
 
     @staticmethod
-    def runs(note: NoteWords, places: list[int]) -> npt.NDArray[np.int64]:
+    def runs(note: NoteWords, places: Sequence[int]) -> npt.NDArray[np.int64]:
         """Number the stretches that a term may not cross: sentences, colons, brackets, two commas."""
-        runs = np.zeros(len(places), dtype=np.int64)
-        run = 0
-        for at in range(1, len(places)):
-            before, after = places[at - 1], places[at]
-            if note.sentence_of[before] != note.sentence_of[after]:
-                run += 1
-            else:
-                gap = note.text[note.words[before].end : note.words[after].start]
-                if len(gap) > 1 and _BREAK.search(gap):
-                    run += 1
-            runs[at] = run
+        at = np.array(places, dtype=np.int64)
+        before, after = at[:-1], at[1:]
+        gaps = note.gaps
+        apart = gaps.starts[after] - gaps.ends[before] > 1
+        new = gaps.marks[after] > gaps.marks[before]
+        for pair in np.flatnonzero(~new & (gaps.commas[after] - gaps.commas[before] > 1)).tolist():
+            first, last = places[pair], places[pair + 1]
+            # Two commas part words unless a line ends between them.
+            new[pair] = bool(_TWO_COMMAS.search(note.text, note.words[first].end, note.words[last].start))
+        new = (new & apart) | (gaps.sentences[after] != gaps.sentences[before])
+        runs = np.zeros(len(at), dtype=np.int64)
+        np.cumsum(new, out=runs[1:])
         return runs
 
     @staticmethod

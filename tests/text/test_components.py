@@ -8,6 +8,7 @@ import sys
 import textwrap
 import unicodedata
 import warnings
+from pathlib import Path
 
 import pytest
 import spacy
@@ -15,6 +16,7 @@ from spacy.tokens import Doc
 
 from coder_assist.errors import NoteError
 from coder_assist.text import NoteReader, build_pipeline
+from coder_assist.text.components import mentions_of, sections_of
 from coder_assist.types import Note
 
 NOTE = "HPI: Cough, no fever.\nPMH: Gout.\nASSESSMENT:\n1. Asthma.\n2. Pain in the left hip and knee.\n"
@@ -57,6 +59,26 @@ def test_facts_are_json(nlp):
     """What is left on a doc is plain JSON."""
     facts = nlp(NOTE)._.coder_assist
     assert json.loads(json.dumps(facts)) == facts
+
+
+def test_pipeline_reads_as_the_reader_does(nlp, reader):
+    """The components, one after another, leave on a doc what ``NoteReader`` returns without spaCy."""
+    cases = Path(__file__).parents[2] / "corpora" / "encounters.jsonl"
+    texts = [json.loads(line)["text"] for line in cases.read_text(encoding="utf-8").splitlines()[:40]]
+    for text in (NOTE, *texts):
+        doc, document = nlp(text), reader.read(Note("n", text))
+        assert tuple(sections_of(doc)) == document.sections
+        assert tuple(mention.as_mention() for mention in mentions_of(doc)) == document.mentions
+        assert [(s.start, s.end) for s in document.sentences] == [
+            tuple(span) for span in doc._.coder_assist["sentences"]
+        ]
+
+
+def test_reading_needs_no_spacy():
+    """Coding a note does not import spaCy: only who asks for a pipeline pays for it."""
+    script = "import sys, coder_assist.suggest, coder_assist.text; print('spacy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_doc_survives_bytes(nlp):
