@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from coder_assist.auditing import audit_app
 from coder_assist.errors import CoderAssistError, CorpusError, InputError, PackError, RecordError
 from coder_assist.measure import Part
 from coder_assist.settings import Settings
@@ -34,6 +35,7 @@ codes_app = typer.Typer(no_args_is_help=True, help="Look up and search codes.")
 app.add_typer(codes_app, name="codes")
 corpus_app = typer.Typer(no_args_is_help=True, help="Check, compile and count coded notes.")
 app.add_typer(corpus_app, name="corpus")
+app.add_typer(audit_app, name="audit")
 out = Console()
 errors = Console(stderr=True)
 

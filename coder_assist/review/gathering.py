@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from coder_assist.review.tables import (
     AuditRow,
     DecisionRow,
     EncounterRow,
+    NoteRow,
     RunRow,
     SecondCodingRow,
     SubmissionRow,
@@ -47,6 +49,7 @@ from coder_assist.types import Code, System, Verdict
 
 Chapter = Callable[[Code], str]
 _AT_ONCE = 200
+_WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def collect(database: Database, actor: Actor, since: datetime, until: datetime, chapter: Chapter) -> Facts:
@@ -77,6 +80,20 @@ def collect(database: Database, actor: Actor, since: datetime, until: datetime, 
             findings += of_findings
         decisions = tuple(_decisions(session, since, until, chapter))
     return Facts(since, until, tuple(encounters), tuple(codes), decisions, tuple(findings), sequence, hash)
+
+
+def words_of(database: Database, encounters: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the words (three letters or more) of each encounter's notes, for counting; they are PHI."""
+    words: defaultdict[str, set[str]] = defaultdict(set)
+    ids = sorted(set(encounters))
+    with database.read() as session:
+        for start in range(0, len(ids), _AT_ONCE):
+            query = select(NoteRow.encounter_id, NoteRow.text).where(
+                NoteRow.encounter_id.in_(ids[start : start + _AT_ONCE])
+            )
+            for encounter, text in session.execute(query):
+                words[encounter].update(_WORD.findall(text.lower()))
+    return {encounter: frozenset(some) for encounter, some in words.items()}
 
 
 def _month(at: datetime) -> str:
