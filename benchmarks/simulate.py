@@ -341,14 +341,15 @@ def play(year: Year, directory: Path) -> Path:
         )  # fmt: skip
         store.queue.finish(claimed[0].id, "simulator", run)
         numbers = {code: n for n, (code, _) in enumerate(case.suggested)}
+        shown = moment - timedelta(seconds=4 + 7 * len(case.submitted))
         decisions = [
-            NewDecision(Verdict.ACCEPT, code, moment, suggestion=numbers[code])
+            NewDecision(Verdict.ACCEPT, code, shown, suggestion=numbers[code])
             if code in numbers
-            else NewDecision(Verdict.ADD, code, moment, via=Via.SEARCH)
+            else NewDecision(Verdict.ADD, code, shown, via=Via.SEARCH)
             for code in case.submitted
         ]
         decisions += [
-            NewDecision(Verdict.REJECT, code, moment, suggestion=numbers[code], reason="not_supported")
+            NewDecision(Verdict.REJECT, code, shown, suggestion=numbers[code], reason="not_supported")
             for code, p in case.suggested
             if p >= 0.5 and code not in case.submitted
         ]

@@ -33,12 +33,12 @@ BY_CODE = ("chapter", "section", "code")
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A measure over some encounters: its share, the encounters behind it, and those that are no full hit."""
+    """A measure over some encounters: its share, the encounters behind it, and those where something is wrong."""
 
     measure: Measure
     share: Share
     encounters: tuple[str, ...]
-    short: tuple[str, ...]
+    wrong: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,15 @@ def _number(measure: Measure, counted: Sequence[tuple[EncounterFact, Codes]]) ->
     counts = [measure.count(encounter, codes) for encounter, codes in counted]
     weights = [e.weight for e, _ in counted] if measure.scope is Scope.AUDITED else None
     behind = [
-        (e.encounter, hits < total) for (e, _), (hits, total) in zip(counted, counts, strict=True) if total
+        (encounter.encounter, hits > 0 if measure.faults else hits < total)
+        for (encounter, _), (hits, total) in zip(counted, counts, strict=True)
+        if total
     ]
     return Number(
         measure,
         clustered_share(counts, weights),
         tuple(id for id, _ in behind),
-        tuple(id for id, is_short in behind if is_short),
+        tuple(id for id, is_wrong in behind if is_wrong),
     )
 
 

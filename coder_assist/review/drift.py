@@ -201,7 +201,7 @@ def _rates(kind: Kind, measures: Sequence[Measure], first: Ledger, second: Ledge
     changes = []
     for (measure, before, after), p in zip(found, corrected, strict=True):
         old, new = _rate(before), _rate(after)
-        short = [id for id, hits, total in after if (hits < total if new < old else hits)]
+        short = [id for id, hits, total in after if (hits < total if new < old else hits > 0)]
         alarm = p < _alpha() and abs(new - old) >= LEAST_STEP
         changes.append(Change(kind, measure.title, old, new, p, alarm, tuple(short[:MOST_EXAMPLES])))
     return changes

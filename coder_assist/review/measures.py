@@ -36,7 +36,10 @@ Count = Callable[[EncounterFact, Codes], tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number of the report: its name, what it says, how it counts, and the same in SQL."""
+    """A number of the report: its name, what it says, how it counts, and the same in SQL.
+
+    Of ``faults`` the hits are what is wrong, of all others what is right.
+    """
 
     name: str
     title: str
@@ -46,6 +49,7 @@ class Measure:
     count: Count
     hits: str
     total: str
+    faults: bool = False
 
     def query(self, by: str | None = None) -> str:
         """Return the query over the documented views that gives hits, total and value, by a column."""
@@ -91,6 +95,7 @@ def _of_codes(
     among: Callable[[CodeFact], bool],
     hits: str,
     total: str,
+    faults: bool = False,
 ) -> Measure:
     """Return the measure that is the share of hits among some codes."""
 
@@ -98,7 +103,9 @@ def _of_codes(
         counted = [code for code in codes if among(code)]
         return sum(map(hit, counted)), len(counted)
 
-    return Measure(name, title, says, scope, Rows.CODES, count, _int(f"({hits}) AND ({total})"), _int(total))
+    return Measure(
+        name, title, says, scope, Rows.CODES, count, _int(f"({hits}) AND ({total})"), _int(total), faults
+    )
 
 
 def _of_encounters(
@@ -288,6 +295,7 @@ CODERS = (
         lambda c: c.submitted,
         "error = 'unsupported'",
         "submitted",
+        faults=True,
     ),
     _of_codes(
         "under_coding",
@@ -298,6 +306,7 @@ CODERS = (
         lambda c: c.final,
         "error = 'missed'",
         "final",
+        faults=True,
     ),
 )
 ANSWERS = (
@@ -320,6 +329,7 @@ ANSWERS = (
         lambda c: c.selected and c.verdict in ANSWERED,
         "verdict <> 'accept'",
         f"selected AND {_ANSWERED_SQL}",
+        faults=True,
     ),
 )
 MEASURES = (*SUGGESTIONS, *SUGGESTIONS_AUDITED, *SUGGESTIONS_SECOND, *CODERS, *ANSWERS)

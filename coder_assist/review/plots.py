@@ -35,7 +35,7 @@ def whiskers(title: str, rows: Sequence[tuple[str, Share]], line: float | None =
         y = _ROW * place + 20
         assert share.value is not None
         parts += [
-            _text(_LEFT - 8, y + 4, name if len(name) < 29 else name[:27] + "…", "end"),
+            _text(_LEFT - 8, y + 4, name if len(name) < 26 else name[:24] + "…", "end"),
             f'<line x1="{x(share.low):.1f}" y1="{y}" x2="{x(share.high):.1f}" y2="{y}" class="whisker"/>',
             f'<circle cx="{x(share.value):.1f}" cy="{y}" r="4" class="dot"/>',
         ]

@@ -58,7 +58,7 @@ pre, code { font-size: .85rem; } pre { white-space: pre-wrap; overflow-wrap: any
 svg { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; } svg text { fill: var(--ink); }
 .grid { stroke: var(--line); } .goal { stroke: var(--bad); stroke-dasharray: 5 4; }
 .whisker { stroke: var(--mark); stroke-width: 2; } .dot { fill: var(--mark); }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; } td small { white-space: nowrap; } .head td { text-align: left; }
 """
 
 
@@ -154,11 +154,11 @@ def _cells(number: Number, behind: _Behind) -> list[str]:
         behind.link(_percent(share.value), number.encounters),
         f"<small>{_range(share)}</small>",
         f"{share.hits}/{share.total}",
-        behind.link(str(len(number.short)), number.short),
+        behind.link(str(len(number.wrong)), number.wrong),
     ]
 
 
-_NUMBER = ("value", "95 % interval", "count", "encounters short of it")
+_NUMBER = ("value", "95 % interval", "count", "encounters with faults")
 
 
 def _numbers(measures: Sequence[Measure], ledger: Ledger, behind: _Behind, caption: str) -> str:
@@ -179,7 +179,7 @@ def _parts(measure: Measure, ledger: Ledger, behind: _Behind, line: float | None
         if not parts or (len(parts) == 1 and by not in ("coder", "pack")):
             continue
         largest = sorted(parts.items(), key=lambda pair: -pair[1].share.total)[:MOST_PARTS]
-        shown = dict(sorted(largest))
+        shown = dict(sorted(largest, key=lambda pair: _natural(pair[0])))
         left = len(parts) - len(shown)
         caption = f"{measure.title} by {by}" + (f" ({left} smaller ones are in the export)" if left else "")
         rows = [[escape(part or "added by hand"), *_cells(number, behind)] for part, number in shown.items()]
@@ -193,6 +193,12 @@ def _parts(measure: Measure, ledger: Ledger, behind: _Behind, line: float | None
         pieces.append(table + plot + _query(measure.query(by)))
     told = escape(f"{measure.title}, by part")
     return f"<details><summary>{told}</summary>{''.join(pieces)}</details>" if pieces else ""
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Return what puts chapter 3 before chapter 10."""
+    number = name.split(" ", 1)[0]
+    return (int(number) if number.isdigit() else 0, name)
 
 
 def _verdict(share: Share, line: float) -> str:
@@ -229,7 +235,7 @@ def _head(facts: Facts, ledger: Ledger) -> str:
         ["Software", escape(", ".join(sorted({e.software for e in encounters})) or "–")],
         ["Audit chain", f"event {facts.head_sequence}, <code>{escape(facts.head_hash)}</code>"],
     ]
-    return _table(("", ""), rows)
+    return f'<div class="head">{_table(("", ""), rows)}</div>'
 
 
 def _named(measures: Sequence[Measure], *names: str) -> list[Measure]:
