@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -397,10 +398,11 @@ def bootstrap(
     return values[int(tail * len(values))], values[min(len(values) - 1, int((1 - tail) * len(values)))]
 
 
-def kappa(first: Sequence[bool], second: Sequence[bool]) -> float | None:
-    """Return Cohen's kappa of two raters' yes/no over the same items; ``None`` without items.
+def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
+    """Return Cohen's kappa of two raters' answers (yes or no, or names) over the same items; ``None`` without any.
 
-    1 where both give one and the same answer throughout. Raises ``ValueError`` for unequal lengths.
+    1 where both give one and the same answer throughout. Cohen, Educ Psychol Meas 1960. Raises ``ValueError``
+    for unequal lengths.
     """
     if len(first) != len(second):
         raise ValueError(f"expected as many answers of both raters; got {len(first)} and {len(second)}")
@@ -408,8 +410,8 @@ def kappa(first: Sequence[bool], second: Sequence[bool]) -> float | None:
         return None
     total = len(first)
     agreed = sum(a == b for a, b in zip(first, second, strict=True)) / total
-    yes = sum(first) / total * sum(second) / total
-    chance = yes + (1 - sum(first) / total) * (1 - sum(second) / total)
+    others = Counter(second)
+    chance = sum(count * others[answer] for answer, count in Counter(first).items()) / total**2
     return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)
 
 
@@ -475,18 +477,3 @@ def agreement(
         identical += first == second
     neither = encounters * (len(seen) if codes is None else codes) - both - only_first - only_second
     return Agreement(encounters, both, only_first, only_second, neither, identical)
-
-
-def nominal_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """Return Cohen's kappa of two raters' choices among any number of names; ``None`` without items.
-
-    Cohen, Educ Psychol Meas 1960. 1 where both give one and the same answer throughout.
-    """
-    if not pairs:
-        return None
-    names = {name for pair in pairs for name in pair}
-    agreed = sum(a == b for a, b in pairs) / len(pairs)
-    chance = sum(sum(a == name for a, _ in pairs) * sum(b == name for _, b in pairs) for name in names) / (
-        len(pairs) ** 2
-    )
-    return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)

@@ -19,7 +19,7 @@ from coder_assist.measure import (
     bootstrap,
     calibration_error,
     clustered_share,
-    nominal_kappa,
+    kappa,
 )
 from coder_assist.review.facts import CodeFact, DecisionFact, EncounterFact, Facts
 from coder_assist.review.measures import Codes, Measure, Scope, code_key
@@ -266,7 +266,7 @@ def _agreement(ledger: Ledger, some: Sequence[EncounterFact], category: bool) ->
         "category" if category else "code",
         agreement(pairs),
         bootstrap(pairs, lambda drawn: agreement(drawn, known).kappa, rounds=500),
-        nominal_kappa(firsts),
+        kappa([one for one, _ in firsts], [other for _, other in firsts]),
         sum(a == b for a, b in firsts) / len(firsts) if firsts else None,
         tuple(encounter.encounter for encounter in some),
     )

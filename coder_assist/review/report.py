@@ -182,14 +182,14 @@ def _parts(measure: Measure, ledger: Ledger, behind: _Behind, line: float | None
         shown = dict(sorted(largest, key=lambda pair: _natural(pair[0])))
         left = len(parts) - len(shown)
         caption = f"{measure.title} by {by}" + (f" ({left} smaller ones are in the export)" if left else "")
-        rows = [[escape(part or "added by hand"), *_cells(number, behind)] for part, number in shown.items()]
+        rows = [[escape(part or "not suggested"), *_cells(number, behind)] for part, number in shown.items()]
         if line is not None:
             for row, number in zip(rows, shown.values(), strict=True):
                 row.append(_verdict(number.share, line))
         table = _table((by, *_NUMBER, *(("95 % line",) if line is not None else ())), rows, caption)
         plot = ""
         if 1 < len(shown) <= 24:
-            plot = whiskers(caption, [(part or "added by hand", n.share) for part, n in shown.items()], line)
+            plot = whiskers(caption, [(part or "not suggested", n.share) for part, n in shown.items()], line)
         pieces.append(table + plot + _query(measure.query(by)))
     told = escape(f"{measure.title}, by part")
     return f"<details><summary>{told}</summary>{''.join(pieces)}</details>" if pieces else ""

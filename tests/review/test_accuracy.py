@@ -117,6 +117,12 @@ def test_every_number_is_recomputed_from_parquet(facts: Facts, tmp_path: Path) -
         ]
 
 
+def test_documented_views_are_these() -> None:
+    """The page that documents the queries shows the views and a query as they are."""
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    assert VIEWS.strip() in page and CODERS[0].query("coder") in page
+
+
 def test_numbers_agree_with_scikit_learn(facts: Facts) -> None:
     """Precision, recall and F1 of an unweighted sample are those of scikit-learn over encounter and code."""
     ledger = Ledger.of(facts)
