@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 users_app = typer.Typer(no_args_is_help=True, help="Add and list accounts.")
 tokens_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API tokens.")
-audit_app = typer.Typer(no_args_is_help=True, help="Verify and export the audit log.")
+audit_app = typer.Typer(no_args_is_help=True, help="The audit log, samples, the accuracy report, replay.")
 db_app = typer.Typer(no_args_is_help=True, help="The review's database.")
 
 _BY = "command line"  # the actor of what is done here; whoever may do it has the machine's own rights

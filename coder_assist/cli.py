@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from coder_assist.administration import audit_app, db_app, tokens_app, users_app
+from coder_assist.administration import db_app, tokens_app, users_app
+from coder_assist.auditing import audit_app
 from coder_assist.console import errors, out
 from coder_assist.console import plain_errors as _plain_errors
 from coder_assist.console import print_error as _error

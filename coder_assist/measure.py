@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 Line = Mapping[str, Any]
+Item = TypeVar("Item")
 
 LONGEST_EVIDENCE = 200
 ALTERNATIVES = 9
 LEAST_SCORE = 0.05
 BINS = 10
 RECALL_AT = (5, 10, 20)
+Z = 1.959964  # 95 % of a normal distribution lie within so many standard deviations
 
 
 class Part(StrEnum):
@@ -301,10 +304,11 @@ def cut_for(curve: Sequence[CurvePoint], target: float) -> CurvePoint | None:
     return next((p for p in curve if p.selected and p.hits >= target * p.selected), None)
 
 
-def wilson(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson(hits: float, total: float, z: float = Z) -> tuple[float, float]:
     """Return Wilson's score interval of a proportion (95 % unless ``z`` says otherwise); (0, 1) for none.
 
-    Wilson, J Am Stat Assoc 1927. Raises ``ValueError`` unless 0 <= hits <= total.
+    Wilson, J Am Stat Assoc 1927. ``total`` may be an effective sample size, which is no whole number.
+    Raises ``ValueError`` unless 0 <= hits <= total.
     """
     if not 0 <= hits <= total:
         raise ValueError(f"expected 0 <= hits <= total; got hits={hits}, total={total}")
@@ -316,14 +320,72 @@ def wilson(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A proportion of things that come in units (codes in encounters), with its interval.
+
+    ``hits`` and ``total`` are plain counts; ``value`` is weighted where the units were. It is ``None``, and
+    the interval (0, 1), where there is nothing to count.
+    """
+
+    hits: int
+    total: int
+    units: int
+    value: float | None
+    low: float
+    high: float
+
+
+def clustered_share(
+    units: Sequence[tuple[int, int]], weights: Sequence[float] | None = None, z: float = Z
+) -> Share:
+    """Return the share of ``(hits, total)`` over units that were drawn as wholes.
+
+    Codes of one encounter are right or wrong together, so they say less than as many independent ones. The
+    ratio's variance is linearised over the units (Cochran, Sampling Techniques, 6.3), turned into an
+    effective sample size, lessened for few units by Student's t, never above the count (Korn and Graubard,
+    Survey Methodology 1998), and given to Wilson's interval. ``weights`` are inverse chances of having been
+    drawn. Where all units agree the variance is unknown; then Kish's count of the weights stands in for it.
+
+    >>> share = clustered_share([(3, 4), (4, 4), (2, 4)])
+    >>> share.hits, share.total, share.value
+    (9, 12, 0.75)
+    """
+    weights = [1.0] * len(units) if weights is None else weights
+    drawn = [(hits, total, weight) for (hits, total), weight in zip(units, weights, strict=True) if total]
+    if not drawn:
+        return Share(0, 0, 0, None, 0.0, 1.0)
+    hits, total = sum(h for h, _, _ in drawn), sum(t for _, t, _ in drawn)
+    size = sum(w * t for _, t, w in drawn)
+    value = min(1.0, sum(w * h for h, _, w in drawn) / size)
+    count = len(drawn)
+    effective = size * size / sum(w * w * t for _, t, w in drawn)
+    spread = sum((w * (h - value * t)) ** 2 for h, t, w in drawn)
+    if count > 1 and 0 < value < 1 and spread > 0:
+        variance = count / (count - 1) * spread / (size * size)
+        effective = min(effective, value * (1 - value) / variance * (z / student(z, count - 1)) ** 2)
+    low, high = wilson(value * effective, effective, z)
+    return Share(hits, total, count, value, low, high)
+
+
+def student(z: float, freedom: int) -> float:
+    """Return the quantile of Student's t that belongs to a normal one (Hill's expansion, good from 3 on)."""
+    if freedom < 3:
+        freedom = 3
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3
+
+
 def bootstrap(
-    notes: Sequence[NoteScore],
-    metric: Callable[[Sequence[NoteScore]], float | None],
+    notes: Sequence[Item],
+    metric: Callable[[Sequence[Item]], float | None],
     rounds: int = 1000,
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float] | None:
-    """Return the percentile bootstrap interval of a metric, notes drawn with replacement.
+    """Return the percentile bootstrap interval of a metric, notes (or other units) drawn with replacement.
 
     ``None`` where the metric is undefined for every draw. The same seed gives the same interval.
     """
@@ -336,10 +398,11 @@ def bootstrap(
     return values[int(tail * len(values))], values[min(len(values) - 1, int((1 - tail) * len(values)))]
 
 
-def kappa(first: Sequence[bool], second: Sequence[bool]) -> float | None:
-    """Return Cohen's kappa of two raters' yes/no over the same items; ``None`` without items.
+def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
+    """Return Cohen's kappa of two raters' answers (yes or no, or names) over the same items; ``None`` without any.
 
-    1 where both give one and the same answer throughout. Raises ``ValueError`` for unequal lengths.
+    1 where both give one and the same answer throughout. Cohen, Educ Psychol Meas 1960. Raises ``ValueError``
+    for unequal lengths.
     """
     if len(first) != len(second):
         raise ValueError(f"expected as many answers of both raters; got {len(first)} and {len(second)}")
@@ -347,6 +410,70 @@ def kappa(first: Sequence[bool], second: Sequence[bool]) -> float | None:
         return None
     total = len(first)
     agreed = sum(a == b for a, b in zip(first, second, strict=True)) / total
-    yes = sum(first) / total * sum(second) / total
-    chance = yes + (1 - sum(first) / total) * (1 - sum(second) / total)
+    others = Counter(second)
+    chance = sum(count * others[answer] for answer, count in Counter(first).items()) / total**2
     return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How two coders' sets agree over the same encounters, counted over pairs of encounter and code.
+
+    ``neither`` counts, for every encounter, the codes that somebody gave to another encounter of the set
+    and nobody to this one.
+    """
+
+    encounters: int
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+    identical: int
+
+    @property
+    def percent(self) -> float | None:
+        """Of the codes that at least one gave, the share that both gave; ``None`` if nobody gave any."""
+        given = self.both + self.only_first + self.only_second
+        return self.both / given if given else None
+
+    @property
+    def same_sets(self) -> float | None:
+        """The share of encounters where both gave exactly the same codes."""
+        return self.identical / self.encounters if self.encounters else None
+
+    @property
+    def kappa(self) -> float | None:
+        """Cohen's kappa of "this encounter has this code"; ``None`` without a code to ask about."""
+        total = self.both + self.only_first + self.only_second + self.neither
+        if not total:
+            return None
+        first, second = (self.both + self.only_first) / total, (self.both + self.only_second) / total
+        chance = first * second + (1 - first) * (1 - second)
+        return 1.0 if chance == 1 else ((self.both + self.neither) / total - chance) / (1 - chance)
+
+
+def agreement(
+    pairs: Iterable[tuple[Collection[str], Collection[str]]], codes: int | None = None
+) -> Agreement:
+    """Compare two coders' code sets, an encounter a pair.
+
+    Cohen's kappa knows one answer per item, coding gives several codes to an encounter. Here the items are
+    all pairs of an encounter and a code, of the codes that one of the two gave to any of the encounters, and
+    the answer is whether the code was given. ``codes`` is that number of codes where it is known from a
+    larger set than ``pairs`` (a bootstrap keeps it fixed).
+
+    >>> agreement([({"E11.9", "I10"}, {"E11.9"}), ({"I10"}, {"I10"})]).both
+    2
+    """
+    seen: set[str] = set()
+    encounters = both = only_first = only_second = identical = 0
+    for one, other in pairs:
+        first, second = set(one), set(other)
+        seen |= first | second
+        encounters += 1
+        both += len(first & second)
+        only_first += len(first - second)
+        only_second += len(second - first)
+        identical += first == second
+    neither = encounters * (len(seen) if codes is None else codes) - both - only_first - only_second
+    return Agreement(encounters, both, only_first, only_second, neither, identical)

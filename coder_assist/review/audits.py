@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from coder_assist.errors import InputError, NotAllowed, NotFound, StateConflict
 from coder_assist.review import audit_log
-from coder_assist.review.changing import Change, change, checked_text
+from coder_assist.review.changing import Change, Result, change, checked_text
 from coder_assist.review.database import Database, now
-from coder_assist.review.loading import code_of, encounter_row, submission_of
+from coder_assist.review.loading import code_of, encounter_of, encounter_row, notes_of, submission_of
+from coder_assist.review.population import cases_for
 from coder_assist.review.records import (
     Actor,
     Audit,
@@ -21,27 +25,25 @@ from coder_assist.review.records import (
     AuditItem,
     NewAuditFinding,
     Sample,
+    SamplePlan,
+    SecondCoding,
     Submission,
 )
-from coder_assist.review.sampling import Case, draw, risk_of
-from coder_assist.review.standing import CODING
+from coder_assist.review.sampling import draw, inclusion, size_for
 from coder_assist.review.states import (
     AuditError,
     AuditFindingState,
     AuditVerdict,
     EncounterState,
-    SampleKind,
 )
 from coder_assist.review.tables import (
     AuditFindingRow,
     AuditItemRow,
     AuditRow,
-    DecisionRow,
-    EncounterRow,
+    SecondCodingRow,
     SubmissionRow,
-    SuggestionRow,
 )
-from coder_assist.types import Verdict, Via
+from coder_assist.types import Code, Encounter, System
 
 MOST_ENCOUNTERS = 1000
 LONGEST_TEXT = 10_000
@@ -60,14 +62,13 @@ class Audits:
 
         What the actor submitted is left out. Raises ``InputError`` if there is nothing to draw from.
         """
-        if not 1 <= sample.size <= MOST_ENCOUNTERS:
-            raise InputError(f"size must be 1 to {MOST_ENCOUNTERS}; got {sample.size}")
-        if not 0 <= sample.seed < 2**63:
-            raise InputError("seed must be an integer from 0 to 2^63-1")
+        _checked(sample)
         at = self._clock()
         try:
             with self._database.write() as session:
-                drawn = draw(_cases(session, actor, sample), sample.kind, sample.size, sample.seed)
+                cases = cases_for(session, actor, sample, lock=True)
+                drawn = draw(cases, sample.kind, sample.size, sample.seed)
+                chances = inclusion(cases, sample.kind, sample.size)
                 if not drawn:
                     raise InputError("no submitted encounter fits the sample")
                 audit = AuditRow(
@@ -78,6 +79,7 @@ class Audits:
                         "since": sample.since.isoformat() if sample.since is not None else None,
                         "until": sample.until.isoformat() if sample.until is not None else None,
                         "coder": sample.coder,
+                        "blinded": sample.blinded,
                     },
                     by=actor.id,
                     at=at,
@@ -91,6 +93,7 @@ class Audits:
                             encounter_id=case.encounter_id,
                             submission_id=case.submission,
                             position=position,
+                            inclusion=chances[case.encounter_id],
                         )
                     )
                 session.flush()
@@ -104,12 +107,32 @@ class Audits:
                         "kind": sample.kind.value,
                         "size": sample.size,
                         "seed": sample.seed,
+                        "blinded": sample.blinded,
                         "encounters": [case.encounter_id for case in drawn],
                     },
                 )
                 return result
         except IntegrityError:
             raise StateConflict("the sample", "partly taken by another audit", ("free",)) from None
+
+    def plan(self, actor: Actor, sample: Sample) -> SamplePlan:
+        """Return what ``create`` would draw now, without making an audit."""
+        _checked(sample)
+        with self._database.read() as session:
+            cases = cases_for(session, actor, sample)
+        chances = inclusion(cases, sample.kind, sample.size)
+        drawn = draw(cases, sample.kind, sample.size, sample.seed)
+        return SamplePlan(
+            sample,
+            len(cases),
+            Counter(case.stratum for case in cases),
+            {case.encounter_id: chances[case.encounter_id] for case in drawn},
+        )
+
+    def size_for(self, actor: Actor, sample: Sample, margin: float, expected: float = 0.95) -> int:
+        """Return the size with which the sample's figures have a margin of error over its population."""
+        with self._database.read() as session:
+            return size_for(cases_for(session, actor, sample), sample.kind, margin, expected)
 
     def all(self) -> tuple[Audit, ...]:
         """Return all audits, newest first."""
@@ -121,6 +144,58 @@ class Audits:
         """Return an audit. Raises ``NotFound``."""
         with self._database.read() as session:
             return _audit(session, _audit_row(session, audit_id))
+
+    def notes_to_code(self, audit_id: int, encounter_id: str) -> Encounter:
+        """Return what the reader of a blinded audit codes from: the notes, and nothing anybody decided."""
+        with self._database.read() as session:
+            _item(session, audit_id, encounter_id)
+            row = encounter_row(session, encounter_id)
+            return encounter_of(row, notes_of(session, encounter_id))
+
+    def veiled(self, encounter_id: str) -> bool:
+        """Say whether an encounter's codes are to be kept from its auditor until the second coding is there."""
+        with self._database.read() as session:
+            rows = session.scalars(
+                select(AuditItemRow).where(
+                    AuditItemRow.encounter_id == encounter_id, AuditItemRow.finished_at.is_(None)
+                )
+            )
+            return any(_veiled(session, row) for row in rows)
+
+    def second_code(
+        self, actor: Actor, audit_id: int, encounter_id: str, codes: Sequence[Code]
+    ) -> SecondCoding:
+        """Record what a second reader coded from the notes alone, first-listed first; then the veil is lifted.
+
+        Raises ``InputError`` for a code that comes twice, ``StateConflict`` where the audit is not blinded or
+        the coding is there already: nobody codes blind what they have seen.
+        """
+        if len(set(codes)) < len(codes):
+            raise InputError("a second coding names each code once")
+
+        def act(step: Change, item: AuditItemRow) -> dict[str, object]:
+            _not_by_its_coder(step, item)
+            if not _veiled(step.session, item):
+                raise StateConflict(f"audit {audit_id} of {encounter_id!r}", "open to see", ("blinded",))
+            step.session.add(
+                SecondCodingRow(
+                    audit_id=audit_id,
+                    encounter_id=encounter_id,
+                    codes=[{"system": code.system.value, "code": code.value} for code in codes],
+                    by=actor.id,
+                    at=step.at,
+                )
+            )
+            return {"codes": len(codes)}
+
+        def second(session: Session, answer: object) -> SecondCoding:
+            found = _second(session, _item(session, audit_id, encounter_id))
+            assert found is not None
+            return found
+
+        return self._on_item(
+            actor, audit_id, encounter_id, "audit.second", act, second, (EncounterState.SUBMITTED,)
+        )
 
     def find(self, actor: Actor, audit_id: int, encounter_id: str, finding: NewAuditFinding) -> AuditFinding:
         """Record what an auditor says of one code. Raises ``InputError`` for one that contradicts itself."""
@@ -136,6 +211,7 @@ class Audits:
 
         def act(step: Change, item: AuditItemRow) -> int:
             _not_by_its_coder(step, item)
+            _require_unveiled(step.session, item)
             submitted = {final.code for final in _submission(step.session, item).codes}
             missed = finding.error is AuditError.MISSED
             if (finding.code in submitted) == missed:
@@ -224,6 +300,7 @@ class Audits:
         def act(step: Change) -> dict[str, object]:
             item = _item(step.session, audit_id, encounter_id)
             _not_by_its_coder(step, item)
+            _require_unveiled(step.session, item)
             rows = _findings(step.session, item)
             overturned = [row for row in rows if (row.final_verdict or row.verdict) is AuditVerdict.OVERTURN]
             step.details["overturned"] = [row.code for row in overturned]
@@ -264,87 +341,78 @@ class Audits:
         act: Callable[[Change, AuditItemRow], int],
         states: tuple[EncounterState, ...],
     ) -> AuditFinding:
+        return self._on_item(
+            actor,
+            audit_id,
+            encounter_id,
+            action,
+            lambda step, item: {"finding": act(step, item)},
+            lambda session, answer: _finding(
+                _finding_row(session, _item(session, audit_id, encounter_id), answer["finding"])
+            ),
+            states,
+        )
+
+    def _on_item(
+        self,
+        actor: Actor,
+        audit_id: int,
+        encounter_id: str,
+        action: str,
+        act: Callable[[Change, AuditItemRow], dict[str, object]],
+        read: Callable[[Session, Mapping[str, Any]], Result],
+        states: tuple[EncounterState, ...],
+    ) -> Result:
+        """Change an item that is not finished; what ``act`` answers goes into the audit event."""
+
         def on_item(step: Change) -> dict[str, object]:
             item = _item(step.session, audit_id, encounter_id)
             if item.finished_at is not None:
                 raise StateConflict(f"audit {audit_id} of {encounter_id!r}", "finished", ("not finished",))
-            step.details["audit"] = audit_id
-            number = act(step, item)
-            step.session.flush()
-            step.details["finding"] = number
-            return {"number": number}
+            answer = act(step, item)
+            step.details.update(audit=audit_id, **answer)
+            return answer
 
         return change(
-            self._database,
-            actor,
-            encounter_id,
-            action,
-            on_item,
-            lambda session, answer: _finding(
-                _finding_row(session, _item(session, audit_id, encounter_id), answer["number"])
-            ),
-            at=self._clock(),
-            states=states,
+            self._database, actor, encounter_id, action, on_item, read, at=self._clock(), states=states
         )
 
 
-def _cases(session: Session, actor: Actor, sample: Sample) -> list[Case]:
-    """Return the newest submissions of encounters that are submitted and in no unfinished audit."""
-    query = (
-        select(EncounterRow, SubmissionRow)
-        .join(SubmissionRow, SubmissionRow.encounter_id == EncounterRow.id)
-        .where(
-            EncounterRow.state == EncounterState.SUBMITTED,
-            SubmissionRow.by != actor.id,
-            ~exists().where(AuditItemRow.encounter_id == EncounterRow.id, AuditItemRow.finished_at.is_(None)),
-        )
-        .order_by(SubmissionRow.id)
-        .with_for_update(of=EncounterRow)
-    )
-    newest = {encounter.id: (encounter, submission) for encounter, submission in session.execute(query)}
-    cases = []
-    for encounter, submission in newest.values():
-        if sample.since is not None and submission.at < sample.since:
-            continue
-        if sample.until is not None and submission.at >= sample.until:
-            continue
-        if sample.coder is not None and submission.by != sample.coder:
-            continue
-        stratum = (submission.by, encounter.setting.value, encounter.specialty or "")
-        risk = _risk(session, encounter.id) if sample.kind is SampleKind.RISK else 0.0
-        cases.append(Case(encounter.id, submission.id, stratum, risk))
-    return cases
-
-
-def _risk(session: Session, encounter_id: str) -> float:
-    rows = session.execute(
-        select(DecisionRow, SuggestionRow.probability)
-        .outerjoin(
-            SuggestionRow,
-            (SuggestionRow.run_id == DecisionRow.run_id) & (SuggestionRow.number == DecisionRow.suggestion),
-        )
-        .where(DecisionRow.encounter_id == encounter_id)
-        .order_by(DecisionRow.id)
-    ).all()
-    undone = {decision.undoes for decision, _ in rows}
-    stands = {
-        (decision.subject_system, decision.subject_code): (decision, probability)
-        for decision, probability in rows
-        if decision.verdict is not Verdict.UNDO and decision.id not in undone
-    }
-    decided = list(stands.values())
-    return risk_of(
-        accepted=[p for d, p in decided if d.verdict is Verdict.ACCEPT and p is not None],
-        bulk=sum(d.via is Via.BULK and d.verdict in CODING for d, _ in decided),
-        replaced=sum(d.verdict is Verdict.REPLACE for d, _ in decided),
-        added=sum(d.verdict is Verdict.ADD for d, _ in decided),
-        overruled=[p for d, p in decided if d.verdict is Verdict.REJECT and p is not None],
-    )
+def _checked(sample: Sample) -> None:
+    if not 1 <= sample.size <= MOST_ENCOUNTERS:
+        raise InputError(f"size must be 1 to {MOST_ENCOUNTERS}; got {sample.size}")
+    if not 0 <= sample.seed < 2**63:
+        raise InputError("seed must be an integer from 0 to 2^63-1")
 
 
 def _not_by_its_coder(step: Change, item: AuditItemRow) -> None:
     if _submission(step.session, item).by == step.actor.id:
         raise NotAllowed("nobody audits what they submitted themselves")
+
+
+def _veiled(session: Session, item: AuditItemRow) -> bool:
+    blinded = _audit_row(session, item.audit_id).filters.get("blinded", False)
+    return bool(blinded) and _second(session, item) is None
+
+
+def _require_unveiled(session: Session, item: AuditItemRow) -> None:
+    if _veiled(session, item):
+        raise StateConflict(
+            f"audit {item.audit_id} of {item.encounter_id!r}", "blinded", ("coded a second time first",)
+        )
+
+
+def _second(session: Session, item: AuditItemRow) -> SecondCoding | None:
+    row = session.scalars(
+        select(SecondCodingRow).where(
+            SecondCodingRow.audit_id == item.audit_id, SecondCodingRow.encounter_id == item.encounter_id
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return SecondCoding(
+        tuple(Code(System(code["system"]), code["code"]) for code in row.codes), row.by, row.at
+    )
 
 
 def _settle(row: AuditFindingRow, verdict: AuditVerdict, reason: str, actor: Actor, at: datetime) -> None:
@@ -408,14 +476,17 @@ def _finding(row: AuditFindingRow) -> AuditFinding:
 
 
 def _item_record(session: Session, item: AuditItemRow) -> AuditItem:
+    submission = _submission(session, item)
     return AuditItem(
         encounter_id=item.encounter_id,
         state=encounter_row(session, item.encounter_id).state,
-        submission=_submission(session, item),
+        submission=replace(submission, codes=()) if _veiled(session, item) else submission,
         findings=tuple(map(_finding, _findings(session, item))),
         finished_by=item.finished_by,
         finished_at=item.finished_at,
         outcome=EncounterState(item.outcome) if item.outcome is not None else None,
+        inclusion=item.inclusion,
+        second=_second(session, item),
     )
 
 
@@ -431,5 +502,6 @@ def _audit(session: Session, row: AuditRow) -> Audit:
         since=datetime.fromisoformat(since) if since else None,
         until=datetime.fromisoformat(until) if until else None,
         coder=row.filters.get("coder"),
+        blinded=row.filters.get("blinded", False),
     )
     return Audit(row.id, sample, row.by, row.at, tuple(_item_record(session, item) for item in items))

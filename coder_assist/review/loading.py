@@ -214,7 +214,7 @@ def standing_of(session: Session, encounter_id: str) -> Standing:
     decided = [
         (
             Code(row.subject_system, row.subject_code),
-            _decision(row, row.id in undone, carried.get(row.id)),
+            decision_of(row, row.id in undone, carried.get(row.id)),
         )
         for row in rows
     ]
@@ -244,7 +244,8 @@ def standing_of(session: Session, encounter_id: str) -> Standing:
     )
 
 
-def _decision(row: DecisionRow, undone: bool, carried: CarriedRow | None) -> Decision:
+def decision_of(row: DecisionRow, undone: bool, carried: CarriedRow | None = None) -> Decision:
+    """Return a decision's record; ``carried`` says what became of its evidence."""
     return Decision(
         id=row.id,
         encounter_id=row.encounter_id,

@@ -138,7 +138,7 @@ class RunQueue:
                 row.attempts += 1
                 session.flush()
                 encounter = encounter_row(session, row.encounter_id)
-                return run_of(row, encounter.notes_digest), _as_read(session, encounter, row)
+                return run_of(row, encounter.notes_digest), as_read(session, encounter, row)
         return None
 
     def finish(self, run_id: int, worker: str, run: Run) -> StoredRun:
@@ -146,12 +146,7 @@ class RunQueue:
 
         The encounter gets a new version, for decisions name suggestions by their place in the latest run.
         """
-        record = {
-            **run_record(run),
-            "note_versions": dict(run.note_versions),
-            "rules": run.rules,
-        }
-        written = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        written = record_bytes(run)
         at = self._clock()
         encounter_id = self.run(run_id).encounter_id
         with self._database.write() as session:
@@ -211,6 +206,12 @@ class RunQueue:
             return run_of(row, encounter_row(session, row.encounter_id).notes_digest)
 
 
+def record_bytes(run: Run) -> bytes:
+    """Return the bytes that a run is kept in; the same run gives the same bytes."""
+    record = {**run_record(run), "note_versions": dict(run.note_versions), "rules": run.rules}
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
 def _claimed(session: Session, run_id: int, worker: str) -> RunRow:
     row = session.scalars(select(RunRow).where(RunRow.id == run_id).with_for_update()).one_or_none()
     if row is None:
@@ -225,7 +226,7 @@ def _give_up(row: RunRow, error: str, at: datetime) -> None:
     row.finished_at, row.error = at, error
 
 
-def _as_read(session: Session, encounter: EncounterRow, run: RunRow) -> Encounter:
+def as_read(session: Session, encounter: EncounterRow, run: RunRow) -> Encounter:
     """Return the encounter with the note versions that the run is for, be there newer ones or not."""
     rows = session.scalars(
         select(NoteRow).where(NoteRow.encounter_id == encounter.id).order_by(NoteRow.position)

@@ -289,7 +289,8 @@ class Sample:
     """How to draw an audit's encounters from the submitted ones; the same seed draws the same ones.
 
     ``stratified`` draws evenly over coder, setting and specialty; ``risk`` prefers low-probability accepts,
-    bulk accepts, replaced and added codes.
+    bulk accepts, replaced and added codes. Of a ``blinded`` audit the reader first codes the notes alone
+    and sees the submitted codes only then.
     """
 
     kind: SampleKind
@@ -298,6 +299,26 @@ class Sample:
     since: datetime | None = None
     until: datetime | None = None
     coder: str | None = None
+    blinded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePlan:
+    """What a sample would draw now: of how many, in which strata, and each drawn encounter's chance."""
+
+    sample: Sample
+    population: int
+    strata: Mapping[tuple[str, ...], int]
+    drawn: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCoding:
+    """What somebody else coded without seeing the first coder's codes, first-listed first."""
+
+    codes: tuple[Code, ...]
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +362,11 @@ class AuditFinding:
 
 @dataclass(frozen=True, slots=True)
 class AuditItem:
-    """One encounter of an audit, with the submission that was read again."""
+    """One encounter of an audit, with the submission that was read again.
+
+    In a blinded audit the submission shows no codes before the ``second`` coding is there. ``inclusion`` is
+    the chance that the encounter had to be drawn, ``None`` for audits from before it was kept.
+    """
 
     encounter_id: str
     state: EncounterState
@@ -350,6 +375,8 @@ class AuditItem:
     finished_by: str | None
     finished_at: datetime | None
     outcome: EncounterState | None
+    inclusion: float | None = None
+    second: SecondCoding | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -414,6 +414,7 @@ class AuditItemRow(Table):
         CheckConstraint("(finished_at IS NULL) = (finished_by IS NULL)", name="finished_by_somebody"),
         CheckConstraint("(finished_at IS NULL) = (outcome IS NULL)", name="finished_has_outcome"),
         CheckConstraint("outcome IS NULL OR outcome IN ('returned', 'accepted')", name="outcome_known"),
+        CheckConstraint("inclusion IS NULL OR (inclusion > 0 AND inclusion <= 1)", name="inclusion_in_unit"),
         Index(
             "uq_audit_items_unfinished",
             "encounter_id",
@@ -427,9 +428,29 @@ class AuditItemRow(Table):
     encounter_id: Mapped[str] = mapped_column(ForeignKey("encounters.id"), primary_key=True)
     submission_id: Mapped[int] = mapped_column(RowNumber)
     position: Mapped[int] = mapped_column(Integer)
+    inclusion: Mapped[float | None]
     finished_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     finished_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(32))
+
+
+class SecondCodingRow(Table):
+    """What somebody else coded of an audited encounter before seeing its coder's codes, in their order."""
+
+    __tablename__ = "second_codings"
+    __table_args__ = (
+        UniqueConstraint("audit_id", "encounter_id"),
+        ForeignKeyConstraint(
+            ["audit_id", "encounter_id"], ["audit_items.audit_id", "audit_items.encounter_id"]
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    audit_id: Mapped[int] = mapped_column(RowNumber)
+    encounter_id: Mapped[str]
+    codes: Mapped[list[dict[str, str]]] = mapped_column(Json)
+    by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    at: Mapped[datetime]
 
 
 class AuditFindingRow(Table):
@@ -534,7 +555,7 @@ class PromotionRow(Table):
     at: Mapped[datetime]
 
 
-# Their rows are never changed or deleted; triggers of the first migration see to it.
+# Their rows are never changed or deleted; triggers of the migrations see to it.
 APPEND_ONLY = (
     "notes",
     "suggestions",
@@ -542,6 +563,7 @@ APPEND_ONLY = (
     "carried",
     "code_orders",
     "submissions",
+    "second_codings",
     "comments",
     "audit_events",
     "promotions",

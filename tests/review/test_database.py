@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from coder_assist.errors import SchemaError, SettingsError
 from coder_assist.review.database import Database, UtcDateTime
-from coder_assist.review.states import EncounterState
+from coder_assist.review.records import Sample
+from coder_assist.review.states import EncounterState, SampleKind
 from coder_assist.review.store import Store
 from coder_assist.review.tables import (
     APPEND_ONLY,
@@ -27,7 +28,7 @@ from coder_assist.review.tables import (
     UserRow,
 )
 from coder_assist.settings import Settings
-from tests.review.building import ANA, LEA, SHOWN, accept, bring, decide, reject
+from tests.review.building import ANA, AUD, LEA, SHOWN, accept, bring, decide, reject
 
 
 def test_migrations_make_the_tables(database: Database) -> None:
@@ -148,6 +149,8 @@ def fill(store: Store) -> None:
     store.promotions.record(LEA, "pack", {})
     decide(store, accept(0))
     store.submit(ANA, "e1", store.summary("e1").version)
+    audit = store.audits.create(AUD, Sample(SampleKind.RANDOM, 1, 1, blinded=True))
+    store.audits.second_code(AUD, audit.id, "e1", [])
     with store.database.read() as session:
         empty = [
             name for name in APPEND_ONLY if not session.scalar(select(func.count()).select_from(text(name)))
