@@ -121,13 +121,14 @@ class Lexicon:
             for form in sorted(written):
                 self.senses.setdefault(form, []).append(sense)
         self.closest_word = lru_cache(maxsize=32768)(self._closest_word)
+        self._drug_key = lru_cache(maxsize=4096)(drug_key)
         self._sorted_stems = lru_cache(maxsize=16384)(self._sort_stems)
         self.terms_of = lru_cache(maxsize=16384)(self._terms_of)
         self._of_system = lru_cache(maxsize=len(System))(self._rows_of_system)
 
     def drug(self, name: str) -> DrugFacts | None:
         """Return what is known of a drug by its name as a note writes it, ``None`` for no drug of ours."""
-        return self.drugs.get(drug_key(name))
+        return self.drugs.get(self._drug_key(name))
 
     def drug_length(self, raws: Sequence[str], at: int = 0) -> int:
         """Return of how many words the longest drug name at a place of ``raws`` is, 0 if none is there."""
@@ -192,17 +193,15 @@ class Lexicon:
         shape, keys = keys.shape, keys.ravel()
         known = self._may_be_known[keys >> np.uint64(64 - FILTER_BITS)]
         places = np.flatnonzero(known)
-        found = np.searchsorted(self._keys, keys[places])
+        found = self._keys.searchsorted(keys[places])
         found[found == len(self._keys)] = 0
         known[places] = self._keys[found] == keys[places]
         return np.asarray(known.reshape(shape))
 
     def _terms_of(self, key: int) -> tuple[Term, ...]:
         """Return the terms that have a key, authored ones not before official ones: by source order."""
-        first, last = (
-            np.searchsorted(self._keys, np.uint64(key & KEY_MASK), "left"),
-            np.searchsorted(self._keys, np.uint64(key & KEY_MASK), "right"),
-        )
+        wanted = np.uint64(key & KEY_MASK)
+        first, last = self._keys.searchsorted(wanted, "left"), self._keys.searchsorted(wanted, "right")
         return tuple(self.term(row) for row in range(int(first), int(last)))
 
     def knows(self, stem: str) -> bool:
@@ -264,14 +263,16 @@ class Lexicon:
             best = np.argpartition(-scores, RESCORED)[:RESCORED]
             candidates, scores = candidates[best], scores[best]
         phrase = " ".join(sorted(stems))
-        hits = []
-        terms = [self.term(row) for row in candidates.tolist()]
-        similarities = process.cdist(
-            [phrase], [self._sorted_stems(row) for row in candidates.tolist()], scorer=fuzz.ratio
-        )[0]
-        for term, cosine, percent in zip(terms, scores.tolist(), similarities.tolist(), strict=True):
-            similarity = percent / 100
-            hits.append(Hit(term, min(1.0, 0.6 * cosine + 0.4 * similarity)))
+        rows = candidates.tolist()
+        similarities = process.cdist([phrase], [self._sorted_stems(row) for row in rows], scorer=fuzz.ratio)[
+            0
+        ]
+        rated = [
+            min(1.0, 0.6 * cosine + 0.4 * (percent / 100))
+            for cosine, percent in zip(scores.tolist(), similarities.tolist(), strict=True)
+        ]
+        least = sorted(rated, reverse=True)[: max(1, limit)][-1]
+        hits = [Hit(self.term(row), score) for row, score in zip(rows, rated, strict=True) if score >= least]
         hits.sort(key=lambda hit: (-hit.score, SOURCES.index(hit.term.source), hit.term.code))
         return hits[:limit]
 

@@ -165,6 +165,12 @@ def words(text: str) -> list[Word]:
     return result
 
 
+@lru_cache(maxsize=8)
+def words_of_note(text: str) -> tuple[Word, ...]:
+    """Return what ``words`` does; reading and proposing share it for the few notes of an encounter."""
+    return tuple(words(text))
+
+
 @lru_cache(maxsize=65536)
 def _stem_of(raw: str) -> str:
     return _PHRASES.get(raw) or stem(raw)

@@ -35,9 +35,13 @@ class Combiner:
         """Add to ``proposals`` what follows from them, in place."""
         self._add_histories(proposals, walk)
         held = _held(proposals)
+        beginnings = _beginnings(held)
         for combination in self._combinations:
+            if any(beginnings.isdisjoint(prefixes) for prefixes in combination.conditions):
+                continue  # as most do, told without a look at each code
             if self._combine(combination, proposals, held, walk):
                 held = _held(proposals)
+                beginnings = _beginnings(held)
         _displace_uncomplicated(proposals)
 
     def history_of(self, value: str) -> str | None:
@@ -142,6 +146,10 @@ def _held(proposals: Mapping[Code, Proposal]) -> dict[str, Proposal]:
         for code, proposal in proposals.items()
         if code.system is System.ICD10CM and any(map(affirmed, proposal.candidates))
     }
+
+
+def _beginnings(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(value[:length] for value in values for length in range(1, len(value) + 1))
 
 
 def _displace_uncomplicated(proposals: dict[Code, Proposal]) -> None:

@@ -48,7 +48,7 @@ class PhraseMemory:
 
     def lookup(self, key: int) -> list[Recollection]:
         """Return what is remembered of a phrase, most precise first; nothing for an unknown key."""
-        first = int(np.searchsorted(self._keys, np.uint64(key), "left"))
+        first = int(self._keys.searchsorted(np.uint64(key), "left"))
         found = []
         while first < len(self._keys) and int(self._keys[first]) == key:
             row = self._pairs[first]

@@ -451,9 +451,14 @@ class SpecificityWalk:
         return 0.0 if joined and word in JOINED_PARTS else -weight
 
 
+@lru_cache(maxsize=16384)
+def _letters(title: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z]+", title))
+
+
 def _conflicts(title: str, attributes: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """Yield ``(wanted, unwanted)`` words where a title says other than the attributes."""
-    named = frozenset(re.findall(r"[a-z]+", title))
+    named = _letters(title)
     side = attributes.get("laterality")
     if side in ("left", "right"):
         other = "left" if side == "right" else "right"

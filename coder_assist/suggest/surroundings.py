@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
-from coder_assist.codes.terms import STOPWORDS, Word, words
+from coder_assist.codes.terms import STOPWORDS, Word, words, words_of_note
 from coder_assist.suggest.amendments import SideCorrection
 from coder_assist.suggest.features import SECTION_GROUPS, section_group
 from coder_assist.suggest.wording import BODY_PARTS, canonical, denied, sign
@@ -78,7 +78,7 @@ class Surroundings:
         self._sentences: dict[int, frozenset[str]] = {}
         lists = [section for section in document.sections if section.kind in _LISTS]
         text = document.note.text
-        self.words = words(text)
+        self.words = words_of_note(text)
         self._starts = [word.start for word in self.words]
         self._parts: dict[int, frozenset[str]] = {}
         self._section_starts = [section.span.start for section in document.sections]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from coder_assist.codes.lexicon import Lexicon
 from coder_assist.codes.sources import Sense
-from coder_assist.codes.terms import KEY_MASK, STOPWORDS, Word, key, word_hash, words
+from coder_assist.codes.terms import KEY_MASK, STOPWORDS, Word, key, word_hash, words_of_note
 from coder_assist.types import Span
 
 MODIFIERS = frozenset(
@@ -105,7 +105,7 @@ class NoteWords:
         kept: list[Word] = []
         sentence_of: list[int] = []
         ranges: list[tuple[int, int]] = []
-        everything = words(text)
+        everything = words_of_note(text)
         at = 0
         for number, sentence in enumerate(sentences):
             while at < len(everything) and everything[at].start < sentence.start:

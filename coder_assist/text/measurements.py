@@ -57,6 +57,9 @@ def weeks_code(weeks: int) -> str | None:
 
 def gestations(text: str) -> Iterator[tuple[Span, int]]:
     """Yield the completed weeks of gestation that a note states, with the words that state them."""
+    lowered = text.lower()
+    if "week" not in lowered and "wk" not in lowered:
+        return  # most notes: the patterns would try every number of them
     for pattern in (_WEEKS_BEFORE, _WEEKS_AFTER):
         for match in pattern.finditer(text):
             weeks = int(match["weeks"])
