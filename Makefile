@@ -42,7 +42,7 @@ bench: install
 
 lab: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workbench]'
-	$(BIN)/jupyter lab $(wildcard notebooks)
+	$(BIN)/coder-assist lab
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

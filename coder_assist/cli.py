@@ -660,6 +660,24 @@ def serve(
         )
 
 
+@app.command()
+def lab(
+    directory: Annotated[
+        Path | None, typer.Argument(help="Where the notebooks are; the checkout's if not given.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Open JupyterLab on the notebooks, with the demo's encounters ready. Needs the extra workbench."""
+    from coder_assist.workbench.lab import notebooks, open_lab, prepare
+
+    with _plain_errors():
+        where = notebooks(directory)
+        with errors.status("reading code books and samples"):
+            prepare()
+        raise typer.Exit(open_lab(where, port, browser))
+
+
 def _checkout() -> Path:
     """Return where a checkout keeps its corpora; in an installed package there is no such directory."""
     import coder_assist

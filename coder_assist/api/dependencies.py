@@ -17,12 +17,12 @@ import anyio.to_thread
 from fastapi import Depends, Header, Request
 
 from coder_assist.api.boundary import log_failure
-from coder_assist.api.judging import Readings
 from coder_assist.api.metrics import Figures
 from coder_assist.api.problems import Problem, RefusalError
 from coder_assist.api.rates import Rates
 from coder_assist.api.review import Review
 from coder_assist.errors import CoderAssistError
+from coder_assist.review.judging import Readings
 from coder_assist.review.queue import work
 from coder_assist.settings import Settings
 from coder_assist.suggest import Coder

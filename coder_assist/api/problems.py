@@ -17,7 +17,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from coder_assist.api import answers
 from coder_assist.errors import (
     Blocked,
     InputError,
@@ -32,6 +31,7 @@ from coder_assist.errors import (
     UnknownCode,
     VersionConflict,
 )
+from coder_assist.review import answers
 from coder_assist.suggest.wire import finding_record
 
 MEDIA_TYPE = "application/problem+json"

@@ -17,6 +17,11 @@ from coder_assist.review.store import Store
 _NAMES = {role: f"Demo {role.value.replace('_', ' ')}" for role in Role}
 
 
+def name_of(role: Role) -> str:
+    """Return the name of the demo's person of a role."""
+    return _NAMES[role]
+
+
 def is_furnished(people: People) -> bool:
     """Say whether a database is a demo's: whether one of the demo's people may still sign in."""
     return any(person.active and person.name in _NAMES.values() for person in people.everyone())

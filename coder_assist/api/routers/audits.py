@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path
 
-from coder_assist.api import answers
 from coder_assist.api.dependencies import TheCoder, TheReview
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.parameters import EncounterId, actor, changes, reads
@@ -30,6 +29,7 @@ from coder_assist.api.review_schemas import (
     Audits,
 )
 from coder_assist.errors import NotFound
+from coder_assist.review import answers
 from coder_assist.review.people import Caller
 from coder_assist.review.records import Audit, NewAuditFinding, Sample
 from coder_assist.review.states import Role

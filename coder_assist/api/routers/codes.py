@@ -19,7 +19,8 @@ from coder_assist.api.schemas import (
 )
 from coder_assist.codes import CodeBook
 from coder_assist.errors import UnknownCode
-from coder_assist.types import Code, CodeEntry, System
+from coder_assist.review import answers
+from coder_assist.types import Code, System
 
 router = APIRouter(prefix="/v1/codes", tags=["codes"], route_class=Guarded)
 
@@ -52,16 +53,6 @@ _DETAIL_EXAMPLE: dict[str, Any] = {
 }
 
 
-def _summary(entry: CodeEntry) -> dict[str, Any]:
-    return {
-        "system": entry.code.system,
-        "code": entry.code.value,
-        "title": entry.title,
-        "billable": entry.billable,
-        "parent": entry.parent,
-    }
-
-
 def _nodes(book: CodeBook, values: tuple[str, ...]) -> list[NodeReference]:
     return [NodeReference(code=value, title=book.title(value)) for value in values]
 
@@ -91,7 +82,7 @@ def search_codes(
 ) -> SearchResults:
     """Return the codes for what someone is typing, best first."""
     found = coder.library.search(q, system, limit)
-    return SearchResults(results=[CodeSummary(**_summary(entry)) for entry in found])
+    return SearchResults(results=[CodeSummary(**answers.entry(entry)) for entry in found])
 
 
 @router.get(
@@ -124,7 +115,7 @@ def get_code(
         raise UnknownCode(f"no {system} book is installed")
     value = entry.code.value
     return CodeDetail(
-        **_summary(entry),
+        **answers.entry(entry),
         ancestors=_nodes(book, book.ancestors(value)),
         children=_nodes(book, book.children(value)),
         inclusion_terms=list(entry.inclusion_terms),

@@ -7,9 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Response
 
-from coder_assist.api import answers
 from coder_assist.api.dependencies import (
-    Service,
     TheCoder,
     TheKey,
     TheReview,
@@ -18,7 +16,6 @@ from coder_assist.api.dependencies import (
     made_for,
 )
 from coder_assist.api.guard import Guarded, TheCaller
-from coder_assist.api.judging import claim_view, judged
 from coder_assist.api.parameters import EncounterId, actor, changes, reads, refuses
 from coder_assist.api.problems import Problem, RefusalError
 from coder_assist.api.review_bodies import (
@@ -46,9 +43,10 @@ from coder_assist.api.review_schemas import (
     OutcomeAnswer,
     QueryDraft,
 )
+from coder_assist.review import answers
 from coder_assist.review.exports import to_csv, to_fhir, to_json
-from coder_assist.review.records import Desk, FinalCode, NewDecision, Outcome
-from coder_assist.suggest import Coder
+from coder_assist.review.judging import claim_view, judged
+from coder_assist.review.records import FinalCode, NewDecision
 from coder_assist.suggest.wire import finding_record
 from coder_assist.types import Finding, Place, Severity
 
@@ -75,17 +73,6 @@ def _new(body: DecisionBody) -> NewDecision:
     )
 
 
-def _outcome(coder: Coder, desk: Desk, outcome: Outcome, service: Service) -> dict[str, Any]:
-    several = len(desk.encounter.notes) > 1
-    findings = judged(coder, desk, service.readings, outcome.codes)
-    return {
-        "decisions": [answers.decision(made) for made in outcome.decisions],
-        "codes": [answers.final_code(standing, coder.library) for standing in outcome.codes],
-        "findings": [finding_record(finding, several) for finding in findings],
-        "version": outcome.version,
-    }
-
-
 @router.post("/decisions", operation_id="decide", response_model=OutcomeAnswer, responses=_CHANGES)
 def decide(
     caller: TheCaller,
@@ -106,7 +93,7 @@ def decide(
     version = made_for(body.version, expected)
     decisions = [_new(decision) for decision in body.decisions]
     outcome = review.store.decide(actor(caller), encounter_id, version, decisions, key)
-    return _outcome(coder, review.store.desk(encounter_id), outcome, service)
+    return answers.outcome(coder, review.store.desk(encounter_id), outcome, service.readings)
 
 
 @router.post("/undo", operation_id="undo", response_model=OutcomeAnswer, responses=_CHANGES)
@@ -122,7 +109,7 @@ def undo(
 ) -> dict[str, Any]:
     """Take the caller's last act back that is not undone yet, by new decisions."""
     outcome = review.store.undo(actor(caller), encounter_id, made_for(body.version, expected), key)
-    return _outcome(coder, review.store.desk(encounter_id), outcome, service)
+    return answers.outcome(coder, review.store.desk(encounter_id), outcome, service.readings)
 
 
 @router.post("/order", operation_id="orderCodes", response_model=OutcomeAnswer, responses=_CHANGES)
@@ -143,7 +130,7 @@ def order(
     version = made_for(body.version, expected)
     codes = [code.parsed() for code in body.order]
     outcome = review.store.order(actor(caller), encounter_id, version, codes, key)
-    return _outcome(coder, review.store.desk(encounter_id), outcome, service)
+    return answers.outcome(coder, review.store.desk(encounter_id), outcome, service.readings)
 
 
 def _tried(lines: Iterable[LineBody]) -> list[FinalCode]:
@@ -177,8 +164,7 @@ def what_if(
     """Return what the rules would say of a set of codes. Nothing is saved."""
     desk = review.store.desk(encounter_id)
     findings = judged(coder, desk, service.readings, _tried(body.codes))
-    several = len(desk.encounter.notes) > 1
-    return {"findings": [finding_record(finding, several) for finding in findings]}
+    return {"findings": answers.findings(desk, findings)}
 
 
 @router.post("/hold", operation_id="hold", responses=_STEPS)

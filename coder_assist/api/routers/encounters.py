@@ -10,10 +10,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from fastapi.encoders import jsonable_encoder
 
-from coder_assist.api import answers
 from coder_assist.api.dependencies import JsonBody, TheCoder, TheKey, TheReview, TheService
 from coder_assist.api.guard import Guarded, TheCaller
-from coder_assist.api.judging import flags_for, judged
 from coder_assist.api.parameters import EncounterId, actor, changes, reads
 from coder_assist.api.problems import invalid
 from coder_assist.api.review_bodies import (
@@ -46,13 +44,13 @@ from coder_assist.api.review_schemas import (
     Worklist,
 )
 from coder_assist.api.schemas import NOTE_EXAMPLE
+from coder_assist.review import answers
 from coder_assist.review.audit_log import as_record
 from coder_assist.review.fhir import from_fhir
 from coder_assist.review.importing import from_records
-from coder_assist.review.records import Desk, Sort, WorklistFilter
+from coder_assist.review.records import Sort, WorklistFilter
 from coder_assist.review.states import EncounterState
-from coder_assist.suggest import Coder
-from coder_assist.suggest.wire import finding_record, suggestion_record
+from coder_assist.suggest.wire import suggestion_record
 from coder_assist.types import Setting
 
 router = APIRouter(prefix="/v1/encounters", tags=["encounters"], route_class=Guarded)
@@ -185,34 +183,14 @@ def get_encounter(
 ) -> Response:
     """Return everything that is on the table: notes, the newest run, decisions, codes and findings."""
     desk = review.store.desk(encounter_id)
-    content = jsonable_encoder(DeskAnswer.model_validate(desk_answer(coder, desk, service)), by_alias=True)
+    answer = DeskAnswer.model_validate(answers.desk(coder, desk, service.readings))
+    content = jsonable_encoder(answer, by_alias=True)
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     etag = f'"{desk.version}.{sha256(body).hexdigest()[:16]}"'
     headers = {"ETag": etag, "Cache-Control": "no-store"}
     if if_none_match is not None and etag in (tag.strip() for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
-
-
-def desk_answer(coder: Coder, desk: Desk, service: Any) -> dict[str, Any]:
-    """Return a desk as the page gets it."""
-    documents = service.readings.of(coder, desk.encounter)
-    several = len(desk.encounter.notes) > 1
-    record = answers.run(desk.run) if desk.run else None
-    return {
-        "encounter": {
-            **answers.summary(desk.summary),
-            "notes": answers.notes(desk.encounter, documents),
-        },
-        "run": record,
-        "decisions": [answers.decision(made) for made in desk.decisions],
-        "codes": [answers.final_code(standing, coder.library) for standing in desk.codes],
-        "findings": [finding_record(found, several) for found in judged(coder, desk, service.readings)],
-        "comments": [answers.comment(made) for made in desk.comments],
-        "hold": answers.hold(desk.hold) if desk.hold else None,
-        "flags": answers.flags(flags_for(desk)),
-        "version": desk.version,
-    }
 
 
 @router.post(

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from coder_assist.api import answers
 from coder_assist.api.dependencies import TheReview, TheService
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.parameters import actor, reads, refuses
 from coder_assist.api.review_examples import OVERVIEW_EXAMPLE
 from coder_assist.api.review_schemas import OverviewAnswer
+from coder_assist.review import answers
 from coder_assist.review.database import now
 from coder_assist.review.labels import export_lines
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Response
 
-from coder_assist.api import answers
 from coder_assist.api.dependencies import TheReview
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.parameters import changes, reads
@@ -26,6 +25,7 @@ from coder_assist.api.review_schemas import (
     PersonAnswer,
     Tokens,
 )
+from coder_assist.review import answers
 from coder_assist.review.audit_log import as_record, events_in, read_heads
 
 router = APIRouter(prefix="/v1", tags=["people"], route_class=Guarded)

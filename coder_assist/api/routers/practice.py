@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path
 
-from coder_assist.api import answers
 from coder_assist.api.dependencies import TheCoder, TheService
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.parameters import changes, reads
@@ -22,6 +21,7 @@ from coder_assist.api.review_schemas import (
 from coder_assist.api.schemas import NOTE_EXAMPLE
 from coder_assist.codes import Library
 from coder_assist.errors import InputError, NotFound
+from coder_assist.review import answers
 from coder_assist.review.demo import samples
 from coder_assist.suggest.wire import read_record, suggestion_record
 from coder_assist.types import Code

@@ -7,20 +7,25 @@ from typing import Any
 
 from coder_assist.codes import Library
 from coder_assist.errors import InputError
+from coder_assist.review.judging import Readings, flags_for, judged
 from coder_assist.review.people import ApiToken, Person
 from coder_assist.review.records import (
     Audit,
     AuditFinding,
     AuditItem,
     Comment,
+    Desk,
     EncounterSummary,
     FinalCode,
     Hold,
+    Outcome,
     Overview,
     StoredRun,
     Submission,
 )
-from coder_assist.types import Code, Decision, Document, Encounter, Place
+from coder_assist.suggest import Coder
+from coder_assist.suggest.wire import finding_record
+from coder_assist.types import Code, CodeEntry, Decision, Document, Encounter, Finding, Place
 
 
 def code(value: Code) -> dict[str, str]:
@@ -295,3 +300,47 @@ def token(made: ApiToken) -> dict[str, Any]:
 def flags(found: Mapping[Code, Mapping[str, bool]]) -> dict[str, dict[str, bool]]:
     """Return what is known of codes (``hcc``, ``chronic`` ...) by system and code."""
     return {key(value): dict(known) for value, known in found.items()}
+
+
+def desk(coder: Coder, opened: Desk, readings: Readings) -> dict[str, Any]:
+    """Return everything that is on the table when an encounter is opened. Raises ``NoteError``."""
+    return {
+        "encounter": {
+            **summary(opened.summary),
+            "notes": notes(opened.encounter, readings.of(coder, opened.encounter)),
+        },
+        "run": run(opened.run) if opened.run else None,
+        "decisions": [decision(made) for made in opened.decisions],
+        "codes": [final_code(standing, coder.library) for standing in opened.codes],
+        "findings": findings(opened, judged(coder, opened, readings)),
+        "comments": [comment(made) for made in opened.comments],
+        "hold": hold(opened.hold) if opened.hold else None,
+        "flags": flags(flags_for(opened)),
+        "version": opened.version,
+    }
+
+
+def outcome(coder: Coder, opened: Desk, reached: Outcome, readings: Readings) -> dict[str, Any]:
+    """Return what a change of decisions led to, with what the rules say of the codes that stand then."""
+    return {
+        "decisions": [decision(made) for made in reached.decisions],
+        "codes": [final_code(standing, coder.library) for standing in reached.codes],
+        "findings": findings(opened, judged(coder, opened, readings, reached.codes)),
+        "version": reached.version,
+    }
+
+
+def findings(opened: Desk, found: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Return what the rules say of codes on a desk."""
+    several = len(opened.encounter.notes) > 1
+    return [finding_record(finding, several) for finding in found]
+
+
+def entry(found: CodeEntry) -> dict[str, Any]:
+    """Return a line of a code book."""
+    return {
+        **code(found.code),
+        "title": found.title,
+        "billable": found.billable,
+        "parent": found.parent,
+    }

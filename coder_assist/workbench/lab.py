@@ -1,0 +1,53 @@
+"""JupyterLab over the notebooks, in a process of its own, with the kernel and the demo ready."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import coder_assist
+from coder_assist.errors import InputError, SettingsError
+from coder_assist.settings import Settings
+from coder_assist.workbench.bench import Bench, default_coder
+
+NOTEBOOKS = Path(coder_assist.__file__).parent.parent / "notebooks"
+
+
+def notebooks(chosen: Path | None = None) -> Path:
+    """Return the directory of notebooks: the chosen one, else the checkout's, else the present one.
+
+    Raises ``InputError`` where the chosen one is none, and ``SettingsError`` where JupyterLab is not installed.
+    """
+    if find_spec("jupyterlab") is None:
+        raise SettingsError("JupyterLab is not installed; pip install 'coder-assist[workbench]'")
+    if chosen is not None and not chosen.is_dir():
+        raise InputError(f"{chosen}: expected a directory with notebooks")
+    return chosen or (NOTEBOOKS if NOTEBOOKS.is_dir() else Path.cwd())
+
+
+def prepare() -> None:
+    """Compile the code books and furnish the demo where it is one, so that the first cell does not wait."""
+    default_coder()
+    settings = Settings()
+    if settings.is_demo:
+        Bench.open(settings=settings).close()
+
+
+def open_lab(directory: Path, port: int | None = None, browser: bool = True) -> int:
+    """Run JupyterLab until it is ended, and return its exit code."""
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={directory.resolve()}"]
+    if port is not None:
+        command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    if not browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container there is often nobody else
+    # Notebooks start `python` of this environment, whatever kernels the user has besides.
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own interpreter
