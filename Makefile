@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check bench train lab clean
+.PHONY: install run test check bench endurance train lab clean
 
 install: $(STAMP)
 
@@ -39,6 +39,11 @@ train: install
 bench: install
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.load
+
+MINUTES ?= 30
+NOTES ?= 100000
+endurance: install
+	$(BIN)/python -m benchmarks.endurance --minutes $(MINUTES) --notes $(NOTES)
 
 lab: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workbench]'

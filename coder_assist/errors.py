@@ -24,7 +24,8 @@
         ├── KeyReused             an idempotency key that came with another request before
         ├── SignInError           who asks did not prove who they are
         ├── ThrottledError        too many tries; knows how long to wait
-        └── SchemaError           a database whose schema is not this version's
+        ├── SchemaError           a database whose schema is not this version's
+        └── DatabaseUnavailable   a database that is away, busy or without room
 
 Messages say what was expected, what came and what to do. They carry ids, file names and line
 numbers, never the text of a note.
@@ -184,3 +185,7 @@ class ThrottledError(ReviewError):
 
 class SchemaError(ReviewError):
     """The database's schema is not the one this version needs."""
+
+
+class DatabaseUnavailable(ReviewError):
+    """The database is away, busy or has no room. Nothing of what was asked counts as done until it is acknowledged."""

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from coder_assist.errors import (
     Blocked,
+    DatabaseUnavailable,
     InputError,
     InvalidRecordError,
     KeyReused,
@@ -58,6 +59,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "too-many-requests": (429, "Too many requests"),
     "internal-error": (500, "The service failed"),
     "not-ready": (503, "The service is not ready"),
+    "unavailable": (503, "The database cannot be used just now"),
 }
 
 
@@ -146,6 +148,8 @@ def problem_for(error: Exception) -> Problem:
             return Problem("too-many-requests", str(error), headers={"Retry-After": str(error.wait)})
         case InputError():
             return Problem("invalid-request", str(error))
+        case DatabaseUnavailable():
+            return Problem("unavailable", str(error), headers={"Retry-After": "2"})
     return Problem("internal-error", "the failure was logged; the answer's X-Request-ID finds it")
 
 
@@ -248,13 +252,17 @@ _EXAMPLES: dict[str, Problem] = {
     "not-ready": Problem(
         "not-ready", "the code books and the model pack are being loaded; try again in a moment"
     ),
+    "unavailable": Problem(
+        "unavailable",
+        "the database cannot be reached just now; ask again, a change with the same Idempotency-Key",
+    ),
 }
 
 
 def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI responses of an operation that may answer with these problems, or fail."""
+    """Return the OpenAPI responses of an operation that may answer with these problems, fail, or miss its database."""
     responses: dict[int | str, dict[str, Any]] = {}
-    for kind in (*kinds, "internal-error"):
+    for kind in (*kinds, "internal-error", "unavailable"):
         status, title = KINDS[kind]
         response = responses.setdefault(
             status,

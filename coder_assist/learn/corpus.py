@@ -276,12 +276,16 @@ def read_corpus(path: Path) -> Iterator[Record]:
     how much a code counts in training. Codes are returned in written form. Raises ``CorpusError`` with file and line; its message holds ids and codes, no note text.
     """
     ids: dict[str, int] = {}
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
-                record = _checked(json.loads(line))
+                record = _checked(json.loads(line.decode("utf-8")))
+            except (UnicodeDecodeError, RecursionError):
+                raise CorpusError(
+                    path.name, number, "expected a JSON object of little depth, in UTF-8"
+                ) from None
             except json.JSONDecodeError as error:
                 raise CorpusError(
                     path.name, number, f"expected a JSON object; {error.msg} at column {error.colno}"

@@ -20,11 +20,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
-from coder_assist.errors import SchemaError, SettingsError
+from coder_assist.errors import DatabaseUnavailable, SchemaError, SettingsError
 from coder_assist.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -128,11 +128,15 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Give a session for reading; every statement in it sees one state of the database."""
+        """Give a session for reading; every statement in it sees one state of the database.
+
+        Raises ``DatabaseUnavailable``.
+        """
         level: dict[str, Any] = {}
         if self.dialect == "postgresql":
             level = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with (
+            _plainly(),
             self.engine.connect().execution_options(**level) as connection,
             Session(connection, expire_on_commit=False, autoflush=False) as session,
         ):
@@ -140,8 +144,12 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Give a session whose changes are committed together at the end, or not at all."""
+        """Give a session whose changes are committed together at the end, or not at all.
+
+        Raises ``DatabaseUnavailable``; if that came with the commit itself, only asking again tells which.
+        """
         with (
+            _plainly(),
             self.engine.connect().execution_options(coder_assist_writes=True) as connection,
             Session(connection, expire_on_commit=False) as session,
             session.begin(),
@@ -185,6 +193,35 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+# SQLite's primary result codes: busy, locked, read-only, input/output error, full, cannot open.
+_SQLITE_AWAY = frozenset({5, 6, 8, 10, 13, 14})
+_SQLITE_FULL = 13
+# PostgreSQL's classes: connection exception, insufficient resources, operator intervention (57P01 and on).
+_POSTGRES_AWAY = ("08", "53", "57P")
+_POSTGRES_FULL = "53100"
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Turn the drivers' ways to say that a database cannot be used into one that tells nothing of the statement."""
+    try:
+        yield
+    except DBAPIError as error:
+        sqlite = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if sqlite == _SQLITE_FULL or state == _POSTGRES_FULL:
+            raise DatabaseUnavailable(
+                "the database has no room left and nothing was saved; make room and ask again"
+            ) from None
+        unconnected = isinstance(error, OperationalError) and not sqlite and not state
+        away = sqlite in _SQLITE_AWAY or state.startswith(_POSTGRES_AWAY)
+        if away or unconnected or error.connection_invalidated:
+            raise DatabaseUnavailable(
+                "the database cannot be reached just now; ask again, a change with the same Idempotency-Key"
+            ) from None
+        raise
 
 
 def head_revision() -> str:

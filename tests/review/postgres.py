@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -38,9 +39,49 @@ def _unprivileged() -> int | None:
     raise RuntimeError("PostgreSQL cannot run as root and there is no account 'postgres' or 'nobody'")
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is up. ``url`` has ``{}`` where the database's name belongs."""
+
+    binaries: Path
+    home: Path
+    user: int | None
+    options: str
+
+    @property
+    def url(self) -> str:
+        """The URL up to the database's name."""
+        return f"postgresql://tester@/{{}}?host={self.home}"
+
+    def call(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as the server's account. Raises ``RuntimeError``."""
+        command = [str(self.binaries / program), *arguments]
+        done = subprocess.run(command, user=self.user, cwd=self.home, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr or done.stdout}")
+
+    def control(self, *arguments: str) -> None:
+        """Run ``pg_ctl``."""
+        self.call(
+            "pg_ctl",
+            "-D",
+            f"{self.home}/data",
+            "-w",
+            "-l",
+            f"{self.home}/log",
+            "-o",
+            self.options,
+            *arguments,
+        )
+
+    def restart(self) -> None:
+        """Stop the server without a goodbye, as a crash does, and start it: it recovers from its log."""
+        self.control("-m", "immediate", "restart")
+
+
 @contextmanager
-def running_postgres() -> Iterator[str | None]:
-    """Give the URL (up to the database's name) of a fresh server, or ``None`` where there are no binaries."""
+def running_server() -> Iterator[Server | None]:
+    """Give a fresh server, or ``None`` where there are no binaries."""
     binaries = _binaries()
     if binaries is None:
         yield None
@@ -50,36 +91,35 @@ def running_postgres() -> Iterator[str | None]:
     user = _unprivileged()
     if user is not None:
         os.chown(home, user, -1)
-    data = home / "data"
-
-    def call(*command: str) -> None:
-        done = subprocess.run(command, user=user, cwd=home, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{command[0]} failed: {done.stderr or done.stdout}")
-
     options = f"-k {home} -c listen_addresses='' -c max_connections=60 -c shared_buffers=32MB"
+    server = Server(binaries, home, user, options)
     try:
-        call(
-            str(binaries / "initdb"),
-            "-D",
-            str(data),
-            "-U",
-            "tester",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "-N",
-        )
-        call(str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(home / "log"), "-o", options, "start")
-        yield f"postgresql://tester@/{{}}?host={home}"
-    finally:
-        if data.exists():
-            subprocess.run(
-                [str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"],
-                user=user,
-                cwd=home,
-                capture_output=True,
+        server.call(
+            *(
+                "initdb",
+                "-D",
+                f"{home}/data",
+                "-U",
+                "tester",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--no-locale",
+                "-N",
             )
+        )
+        server.control("start")
+        yield server
+    finally:
+        if (home / "data").exists():
+            with suppress(RuntimeError):
+                server.control("-m", "immediate", "stop")
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def running_postgres() -> Iterator[str | None]:
+    """Give the URL (up to the database's name) of a fresh server, or ``None`` where there are no binaries."""
+    with running_server() as server:
+        yield server.url if server is not None else None

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import delete, func, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from coder_assist.errors import SchemaError, SettingsError
+from coder_assist.errors import DatabaseUnavailable, SchemaError, SettingsError
 from coder_assist.review.database import Database, UtcDateTime
 from coder_assist.review.records import Sample
 from coder_assist.review.states import EncounterState, SampleKind
@@ -28,7 +28,7 @@ from coder_assist.review.tables import (
     UserRow,
 )
 from coder_assist.settings import Settings
-from tests.review.building import ANA, AUD, LEA, SHOWN, accept, bring, decide, reject
+from tests.review.building import ANA, AUD, LEA, SHOWN, TEXT, accept, add_people, bring, decide, reject
 
 
 def test_migrations_make_the_tables(database: Database) -> None:
@@ -259,3 +259,44 @@ def test_a_change_and_its_event_stand_or_fall_together(store: Store, monkeypatch
     assert (store.desk("e1").decisions, store.summary("e1").version) == ((), version)
     with store.database.read() as session:
         assert session.scalar(select(func.count()).select_from(AuditEventRow)) == 2
+
+
+def test_a_full_database_says_so(tmp_path: Path) -> None:
+    """Without room nothing of a change is saved, what is there can be read, and with room it goes on."""
+    database = Database.connect(f"sqlite:///{tmp_path / 'review.sqlite'}")
+    database.upgrade()
+    store = Store(database)
+    add_people(database)
+    pages = database.engine.raw_connection()
+    pages.execute("PRAGMA max_page_count = 1")  # no file may grow beyond what it has
+    pages.close()
+    with pytest.raises(DatabaseUnavailable, match="no room") as failure:
+        for number in range(400):
+            bring(store, f"e{number}", f"{TEXT} Visit {number}.", read=False)
+    assert "diabetes" not in str(failure.value) and failure.value.__cause__ is None
+    with database.read() as session:
+        kept = session.scalar(select(func.count()).select_from(EncounterRow))
+    pages = database.engine.raw_connection()
+    pages.execute("PRAGMA max_page_count = 100000")
+    pages.close()
+    bring(store, "later", f"{TEXT} Later.", read=False)
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(EncounterRow)) == kept + 1
+    database.close()
+
+
+def test_a_database_that_is_away_says_so(database_url: str) -> None:
+    """A lost connection is an error of ours without the statement, and the next request connects again."""
+    if not database_url.startswith("postgresql"):
+        pytest.skip("SQLite has no connection to lose")
+    database = Database.connect(database_url)
+    with pytest.raises(DatabaseUnavailable, match="Idempotency-Key"), database.write() as session:
+        own = session.scalar(text("SELECT pg_backend_pid()"))
+        other = Database.connect(database_url)
+        with other.read() as killing:
+            killing.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": own})
+        other.close()
+        session.execute(text("SELECT 'a note'"))
+    with database.read() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    database.close()

@@ -48,6 +48,44 @@ def test_one_changed_byte_is_refused(pack: Path) -> None:
         load_pack(pack)
 
 
+@pytest.mark.parametrize("name", ["CARD.md", "config.json", "priors.tsv"])
+@pytest.mark.parametrize("place", [0, 0.5, 1])
+def test_any_changed_byte_of_any_file_is_refused(pack: Path, name: str, place: float) -> None:
+    """One bit, at the beginning, in the middle or at the end."""
+    content = bytearray((pack / name).read_bytes())
+    content[int(place * (len(content) - 1))] ^= 1
+    (pack / name).write_bytes(content)
+    with pytest.raises(PackError, match="was changed"):
+        load_pack(pack)
+
+
+def test_a_file_of_another_pack_is_refused(pack: Path, tmp_path: Path) -> None:
+    """A file swapped for another pack's, and two files that changed places, are named; so is a link."""
+    save_pack(tmp_path / "other", WeightedScorer(), {"I10": 9}, "# other\n")
+    own = (pack / "priors.tsv").read_bytes()
+    (pack / "priors.tsv").write_bytes((tmp_path / "other" / "priors.tsv").read_bytes())
+    with pytest.raises(PackError, match=r"priors\.tsv was changed"):
+        load_pack(pack)
+    (pack / "priors.tsv").unlink()
+    (pack / "priors.tsv").symlink_to(tmp_path / "other" / "priors.tsv")
+    with pytest.raises(PackError, match=r"priors\.tsv is missing"):
+        load_pack(pack)
+    (pack / "priors.tsv").unlink()
+    (pack / "priors.tsv").write_bytes((pack / "CARD.md").read_bytes())
+    (pack / "CARD.md").write_bytes(own)
+    with pytest.raises(PackError, match="was changed"):
+        load_pack(pack)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "sub/file", "..", ""])
+def test_no_name_leads_out_of_the_pack(pack: Path, name: str) -> None:
+    """Neither upwards, nor absolute, nor down."""
+    sums = json.loads((pack / "checksums.json").read_text())
+    (pack / "checksums.json").write_text(json.dumps({**sums, name: "0"}))
+    with pytest.raises(PackError):
+        load_pack(pack)
+
+
 def test_missing_and_additional_files_are_refused(pack: Path) -> None:
     """A file too few or too many is named."""
     (pack / "extra.txt").write_text("x")

@@ -23,7 +23,8 @@ import numpy.typing as npt
 from coder_assist.errors import CodeBookError
 from coder_assist.settings import Settings
 
-_CODE = re.compile(r"[0-9A-Z]\d{3}[0-9A-Z]")
+_CODE = re.compile(r"[0-9A-Z][0-9]{3}[0-9A-Z]")
+_UNITS = re.compile(r"[0-9]{1,9}")
 _LAYOUT = "2"  # of the cached table; a change makes old files unread
 
 
@@ -125,7 +126,7 @@ def read_mue(path: Path) -> dict[str, UnitsLimit]:
     limits: dict[str, UnitsLimit] = {}
     for line, cells in _data_rows(path, 3):
         indicator = cells[2].strip()[:1]
-        if not cells[1].strip().isdigit() or indicator not in ("1", "2", "3"):
+        if not _UNITS.fullmatch(cells[1].strip()) or indicator not in ("1", "2", "3"):
             raise CodeBookError(
                 f"{path.name}:{line}: expected a number of units and an adjudication indicator of 1, 2 or 3"
             )
@@ -160,8 +161,8 @@ def read_ncci(files: Iterable[Path]) -> PairTable:
                 end = "0" if end in ("*", "") else end
                 if (
                     not _CODE.fullmatch(second)
-                    or not re.fullmatch(r"\d{8}", start)
-                    or not re.fullmatch(r"0|\d{8}", end)
+                    or not re.fullmatch(r"[0-9]{8}", start)
+                    or not re.fullmatch(r"0|[0-9]{8}", end)
                     or indicator not in ("0", "1", "9")
                 ):
                     raise CodeBookError(
@@ -189,7 +190,12 @@ def _data_rows(path: Path, least: int) -> Iterator[tuple[int, list[str]]]:
     for number, line in enumerate(lines, 1):
         if not line.strip(" \t,"):
             continue
-        cells = line.split("\t") if "\t" in line else next(csv.reader([line]))
+        try:
+            cells = line.split("\t") if "\t" in line else next(csv.reader([line]))
+        except csv.Error:
+            raise CodeBookError(
+                f"{path.name}:{number}: expected columns separated by tabs or commas"
+            ) from None
         if _CODE.fullmatch(cells[0].strip()) and len(cells) >= least:
             begun = True
             yield number, cells

