@@ -116,6 +116,12 @@ class Bench:
         person = self.people.named(demo.name_of(role))
         return Bench(self.database, self.people, Actor(person.id, person.role), self._coder)
 
+    def with_person(self, name: str, role: Role) -> Bench:
+        """Return the same review as another person works in it, who is added where there is none of that name."""
+        known = {person.name: person for person in self.people.everyone()}
+        person = known.get(name) or self.people.add(name, role)
+        return Bench(self.database, self.people, Actor(person.id, person.role), self._coder)
+
     def bring(self, encounters: Iterable[object]) -> tuple[str, ...]:
         """Take encounters in: ``Encounter`` or note records. Returns their ids, of those there already too.
 

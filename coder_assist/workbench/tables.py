@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 from coder_assist.review.records import FinalCode
-from coder_assist.types import AuditEvent, Decision, Document, Finding
+from coder_assist.suggest import Coder
+from coder_assist.types import AuditEvent, Decision, Document, Finding, Note, Span
+from coder_assist.workbench.showing import said_of
 
 _DECISIONS = (
     "id", "verdict", "system", "code", "replaces", "reason", "via", "modifiers", "units",
@@ -145,3 +147,48 @@ def mentions(document: Document) -> pd.DataFrame:
         ),
         _MENTIONS,
     )
+
+
+def misses(coder: Coder, lines: Iterable[Mapping[str, Any]], outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the missed codes of ``outcomes`` with where the words of each stand and what the note says of them.
+
+    ``lines`` are the coded notes; ``outcomes`` holds ``learn.breakdown.outcomes``, a row each. The section is that
+    of the first evidence; ``said`` is "no mention" where nothing was read in its words.
+    """
+    missed = outcomes[outcomes.kind == "miss"]
+    rows = []
+    for line in lines:
+        wanted = set(missed[missed.note_id == line["id"]].code)
+        if not wanted:
+            continue
+        document = coder.read(Note(line["id"], line["text"]))
+        for coded in line["codes"]:
+            if coded["code"] in wanted and coded["status"] == "required":
+                rows.append({"note": line["id"], "code": coded["code"], **_where(coded, document)})
+                wanted.discard(coded["code"])
+    return pd.DataFrame(rows, columns=["note", "code", "words", "section", "said"])
+
+
+def _where(coded: Mapping[str, Any], document: Document) -> dict[str, str]:
+    evidence = coded.get("evidence") or ()
+    if not evidence:
+        return {"words": "", "section": "no evidence", "said": "no evidence"}
+    span = Span(evidence[0]["start"], evidence[0]["end"])
+    section = next((s.kind.value for s in document.sections if s.span.overlaps(span)), "other")
+    mention = next((m for m in document.mentions if m.span.overlaps(span)), None)
+    said = "no mention" if mention is None else said_of(mention.assertion) or "affirmed"
+    return {"words": span.slice(document.note.text), "section": section, "said": said}
+
+
+def mistaken_siblings(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs of a missed and a wrongly preselected ICD-10-CM code of one category in one note, counted."""
+    wrong = outcomes.assign(category=outcomes.code.str[:3])
+    columns = ["note_id", "category", "code"]
+    pairs = wrong.loc[wrong.kind == "miss", columns].merge(
+        wrong.loc[wrong.kind == "false positive", columns],
+        on=["note_id", "category"],
+        suffixes=("_missed", "_preselected"),
+    )
+    counted = pairs.groupby(["code_missed", "code_preselected"]).note_id.agg(["size", "first"])
+    counted.columns = ["notes", "for_example"]
+    return counted.reset_index().sort_values("notes", ascending=False, ignore_index=True)

@@ -12,9 +12,7 @@ from coder_assist.suggest import Coder
 from coder_assist.workbench import read, show_document, suggest
 from tests.workbench.conftest import NOTE
 
-HOSTILE = (
-    'ASSESSMENT:\nEssential hypertension <script>alert(1)</script> & "gout" \U0001f9b6. No asthma.\n'
-)
+HOSTILE = 'ASSESSMENT:\nEssential hypertension <script>alert(1)</script> & "gout" \U0001f9b6. No asthma.\n'
 
 
 def plain(html: str) -> str:
