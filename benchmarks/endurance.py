@@ -6,8 +6,8 @@ Two service processes share a PostgreSQL (started for the run). Coders sign in, 
 suggestions and search; one of the services is killed again and again, the other is left alone and its memory is
 sampled; PostgreSQL is restarted as after a crash; a store with a clock that jumps by days decides on the same
 database. Meanwhile ``coder-assist batch`` codes the notes (repeated to the number asked for) and is killed too.
-Then a service on SQLite and a batch run out of disk on a small tmpfs (or below a limit of file size where mounting
-is not allowed). At the end every acknowledged decision must be there once, every note coded once, and
+Then a service on SQLite and a batch run out of disk on a small tmpfs (where mounting is not allowed the table says
+that this was not tried). At the end every acknowledged decision must be there once, every note coded once, and
 ``coder-assist audit verify`` must find the chain whole. The exit code is 1 if anything was lost.
 """
 
@@ -86,7 +86,12 @@ def endure(minutes: float, notes: int, corpus: Path, home: Path, seed: int = 1) 
             disturb(stop, chance, every * 1.7, restart),
             disturb(stop, chance, max(20.0, every * 2), batch.kill),
             disturb(stop, chance, 2, jumping.decide),
-            disturb(stop, chance, min(5.0, every / 3), lambda: (memory.sample(), batch.sample())),
+            disturb(
+                stop,
+                chance,
+                min(5.0, every / 3),
+                lambda: (time.monotonic() < until and memory.sample(), batch.sample()),
+            ),
         ]
         for worker in workers:
             worker.start()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coder_assist.api.access import ACCESS, Access
-from coder_assist.review.audit_log import events_in
+from coder_assist.batch import run_batch
+from coder_assist.review.audit_log import events_in, export_lines, read_heads
+from coder_assist.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -146,3 +149,41 @@ async def test_metrics_name_no_addresses(office: Any) -> None:
     figures = (await office.ask("lead", "GET", "/metrics")).text
     assert "zyxwvut" not in figures.lower()
     assert 'route="(no route)"' in figures
+
+
+def test_what_is_written_beside_predictions_is_silent(
+    tmp_path: Path, cache_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of a batch only predictions quote notes: plan, rejects, receipts, manifest and output do not."""
+    lines = [
+        {"id": "a", "text": f"Assessment: hypertension of {CANARY}."},
+        {"id": "b", "text": CANARY, "setting": CANARY, "sex": CANARY, "age": CANARY, "service_date": CANARY},
+        {"id": "c", "text": [CANARY]},
+        {"id": "d", "notes": [{"id": "x", "text": None, "title": [CANARY]}, CANARY]},
+    ]
+    broken = [f'{{"id": "e", "text": "{CANARY}', f'{{"id": "f", "text": "{CANARY} \\ud83d"}}', CANARY]
+    source = tmp_path / "notes.jsonl"
+    source.write_text("\n".join([*map(json.dumps, lines), *broken]) + "\n", "utf-8")
+    settings = Settings(cache_dir=cache_dir)
+    manifest = run_batch(source, tmp_path / "out", settings=settings)
+    assert (manifest["coded"], manifest["rejected"]) == (1, 6)
+    written = {path.name: path.read_text("utf-8") for path in (tmp_path / "out").iterdir()}
+    assert {"plan.json", "manifest.json", "part-00000.json", "part-00000.rejects.jsonl"} <= set(written)
+    for name, content in written.items():
+        if name != "part-00000.jsonl":
+            assert "Zyxwvut" not in content, name
+    shown = capfd.readouterr()
+    assert "Zyxwvut" not in shown.out + shown.err
+
+
+async def test_the_exported_audit_log_is_silent(office: Any, tmp_path: Path) -> None:
+    """What leaves as an audit log, with its signed heads, holds ids and codes only."""
+    await office.bring(NOTE)
+    desk = (await office.ask("coder", "GET", "/v1/encounters/v1")).json()
+    await office.ask("coder", "POST", "/v1/encounters/v1/comments", {"text": CANARY})
+    hold = {"version": desk["version"], "query": {"text": CANARY, "finding": "any"}}
+    await office.ask("coder", "POST", "/v1/encounters/v1/hold", hold)
+    with office.review.database.read() as session:
+        exported = "\n".join(export_lines(events_in(session), read_heads(office.review.head.path)))
+    assert exported.count("\n") >= 2
+    assert "Zyxwvut" not in exported and "Qponmlk" not in exported
