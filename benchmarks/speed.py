@@ -1,7 +1,8 @@
-"""Throughput, latency, memory and start-up on one core: ``make bench``.
+"""Throughput, latency, memory, start-up, cost by stage and by length on one core: ``make bench``.
 
 The notes are those of ``corpora/encounters.jsonl``, or of any JSONL file (also gzipped) given as argument.
-Prints a table and, with ``--json FILE``, writes the figures.
+Prints tables and, with ``--json FILE``, writes the figures. Processor time is what a note costs; on a machine that
+others use too, wall time says more of them than of this.
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.stages import timed
+
+if TYPE_CHECKING:
+    from coder_assist import Coder, Note
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 REPO = Path(__file__).parents[1]
+LENGTHS = (2_000, 10_000, 50_000, 200_000)
 START = """
 import time; began = time.perf_counter()
 import coder_assist.suggest, coder_assist.text
@@ -52,31 +59,77 @@ def measure(notes: list[dict[str, Any]], warm: int) -> dict[str, Any]:
     from coder_assist import Coder, Note
 
     coder = Coder.load()
-    for note in notes[:warm]:
-        coder.suggest(Note(note["id"], note["text"]))
+    works = [Note(note["id"], note["text"]) for note in notes]
+    for work in works[:warm]:
+        coder.suggest(work)
     coder.settle()
-    times = []
-    processor = time.process_time()
-    for note in notes:
-        began = time.perf_counter()
-        coder.suggest(Note(note["id"], note["text"]))
-        times.append((time.perf_counter() - began) * 1000)
-    processor = time.process_time() - processor
+    wall, processor = [], []
+    for work in works:
+        began, began_processor = time.perf_counter(), time.process_time()
+        coder.suggest(work)
+        processor.append((time.process_time() - began_processor) * 1000)
+        wall.append((time.perf_counter() - began) * 1000)
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
     imports, first = map(float, started.stdout.split())
     return {
         "machine": f"{platform.machine()}, Python {platform.python_version()}, one process",
-        "notes": len(notes),
-        "characters_a_note": round(statistics.mean(len(note["text"]) for note in notes)),
-        "notes_a_second": round(1000 * len(times) / sum(times), 1),
-        "notes_a_second_of_processor": round(len(times) / processor, 1),
-        "milliseconds_median": round(statistics.median(times), 1),
-        "milliseconds_p95": round(percentile(times, 0.95), 1),
-        "milliseconds_p99": round(percentile(times, 0.99), 1),
-        "resident_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "notes": len(works),
+        "characters_a_note": round(statistics.mean(len(work.text) for work in works)),
+        "notes_a_second": round(1000 * len(wall) / sum(wall), 1),
+        "notes_a_second_of_processor": round(1000 * len(processor) / sum(processor), 1),
+        **_latency("milliseconds", wall),
+        **_latency("milliseconds_of_processor", processor),
+        "resident_megabytes": round(resident),
         "seconds_imports": round(imports, 2),
         "seconds_first_suggestion_after_imports": round(first, 2),
+        "milliseconds_by_stage": _by_stage(coder, works),
+        "milliseconds_by_characters": _by_length(coder, "\n".join(work.text for work in works)),
     }
+
+
+def _latency(name: str, values: list[float]) -> dict[str, float]:
+    return {
+        f"{name}_median": round(statistics.median(values), 1),
+        f"{name}_p95": round(percentile(values, 0.95), 1),
+        f"{name}_p99": round(percentile(values, 0.99), 1),
+    }
+
+
+def _by_stage(coder: Coder, works: list[Note]) -> dict[str, float]:
+    """Return what each stage takes of a note's processor time; the clock itself costs some of it."""
+    with timed() as seconds:
+        began = time.process_time()
+        for work in works:
+            coder.suggest(work)
+        seconds["everything else"] = time.process_time() - began - sum(seconds.values())
+    return {stage: round(1000 * spent / len(works), 2) for stage, spent in seconds.items()}
+
+
+def _by_length(coder: Coder, text: str) -> dict[str, float]:
+    """Return the processor time of one note of each length, made of the notes one after another."""
+    from coder_assist import Note
+
+    while len(text) < max(LENGTHS):
+        text += "\n" + text
+    found = {}
+    for length in LENGTHS:
+        note = Note(str(length), text[:length])
+        coder.suggest(note)
+        began = time.process_time()
+        coder.suggest(note)
+        found[f"{length:,}"] = round((time.process_time() - began) * 1000, 1)
+    return found
+
+
+def _print(figures: dict[str, Any]) -> None:
+    for name, value in figures.items():
+        if not isinstance(value, dict):
+            print(f"{name.replace('_', ' '):<42} {value}")
+            continue
+        print(f"\n{name.replace('_', ' ')}")
+        for row, number in value.items():
+            print(f"  {row:<40} {number:>8}")
 
 
 def main() -> None:
@@ -87,8 +140,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1500, help="read at most this many notes")
     arguments = parser.parse_args()
     figures = measure(read_notes(arguments.notes)[: arguments.most], warm=50)
-    for name, value in figures.items():
-        print(f"{name.replace('_', ' '):<42} {value}")
+    _print(figures)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

@@ -18,6 +18,7 @@ from coder_assist.suggest.inpatient import NO_BOOK, InpatientProposer, Scored, a
 from coder_assist.suggest.integral import IntegralProcedures
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.packs import Pack, load_pack
+from coder_assist.suggest.processes import code_in_processes
 from coder_assist.suggest.proposals import Proposer
 from coder_assist.suggest.rivals import Rivals
 from coder_assist.suggest.rules import Coding, FactBook, Line, RuleBook, lines_of
@@ -82,6 +83,9 @@ class Coder:
         self._category_priors = pack.category_priors
         self._integral = IntegralProcedures()
         self._software = software_version()
+        # What ``load`` was asked for, so that other processes can load the same.
+        self._pack_dir: Path | None = None
+        self._settings: Settings | None = None
 
     @classmethod
     def load(cls, pack: Path | None = None, settings: Settings | None = None) -> Coder:
@@ -90,7 +94,9 @@ class Coder:
         Raises ``PackError``, ``CodeBookError`` or ``LexiconError``.
         """
         settings = settings or Settings()
-        return cls.load_with(load_pack(pack or settings.pack), settings)
+        coder = cls.load_with(load_pack(pack or settings.pack), settings)
+        coder._pack_dir, coder._settings = pack, settings
+        return coder
 
     @classmethod
     def load_with(cls, pack: Pack, settings: Settings) -> Coder:
@@ -388,10 +394,22 @@ class Coder:
                 parts[proposal.code] = f"integral to {found[0]} ({found[1]})"
         return parts
 
-    def pipe(self, works: Iterable[Note | Encounter]) -> Iterator[Run]:
-        """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read."""
-        for work in works:
-            yield self.suggest(work)
+    def pipe(self, works: Iterable[Note | Encounter], workers: int = 1) -> Iterator[Run]:
+        """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read.
+
+        With more than one worker, processes that load the same pack and books share the work; the runs are the
+        same. Raises ``ValueError`` for fewer than one, and for several with a coder that ``Coder.load`` did not make:
+        the processes would not know what to load.
+        """
+        if workers < 1:
+            raise ValueError(f"workers must be 1 or more. Got {workers} instead")
+        if workers == 1:
+            return map(self.suggest, works)
+        if self._settings is None:
+            raise ValueError(
+                "several workers need a coder made by Coder.load; this one has a pack of its own"
+            )
+        return code_in_processes(works, workers, self._pack_dir, self._settings)
 
 
 def _with(run: Run, findings: tuple[Finding, ...]) -> Run:
