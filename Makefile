@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check bench endurance train lab clean
+.PHONY: install run test check bench endurance screenshots train lab clean
 
 install: $(STAMP)
 
@@ -44,6 +44,9 @@ MINUTES ?= 30
 NOTES ?= 100000
 endurance: install
 	$(BIN)/python -m benchmarks.endurance --minutes $(MINUTES) --notes $(NOTES)
+
+screenshots: install
+	$(BIN)/python -m benchmarks.screenshots
 
 lab: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workbench]'

@@ -308,6 +308,12 @@ def open_hold(session: Session, encounter_id: str) -> HoldRow | None:
     ).one_or_none()
 
 
+def latest_hold(session: Session, encounter_id: str) -> HoldRow | None:
+    """Return the query that an encounter waits for, or else its last one, with the answer."""
+    of_it = select(HoldRow).where(HoldRow.encounter_id == encounter_id)
+    return session.scalars(of_it.order_by(HoldRow.id.desc()).limit(1)).one_or_none()
+
+
 def codes_record(codes: Iterable[FinalCode]) -> list[dict[str, object]]:
     """Return final codes as a submission keeps them."""
     return [

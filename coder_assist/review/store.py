@@ -183,7 +183,7 @@ class Store:
         with self.database.read() as session:
             row = encounter_row(session, encounter_id)
             run = loading.latest_run(session, encounter_id)
-            hold = loading.open_hold(session, encounter_id)
+            hold = loading.latest_hold(session, encounter_id)
             submission = loading.latest_submission(session, encounter_id)
             standing = standing_of(session, encounter_id)
             return Desk(

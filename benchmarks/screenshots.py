@@ -1,0 +1,204 @@
+"""The pictures of ``docs/desk.md``: a fresh demo, worked on in headless Chromium, photographed.
+
+``python -m benchmarks.screenshots [--out docs/screenshots]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+OUT = Path(__file__).parent.parent / "docs" / "screenshots"
+LARGEST = 250_000
+_ROLES = ("coder", "lead", "auditor", "data_scientist", "admin")
+
+
+@contextmanager
+def served() -> Iterator[dict[str, str]]:
+    """Serve a demo of its own; gives the sign-in link of each role."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+    with tempfile.TemporaryDirectory() as data:
+        command = [sys.executable, "-c", "from coder_assist.cli import main; main()"]
+        process = subprocess.Popen(
+            [*command, "serve", "--port", str(port)],
+            env={**os.environ, "CODER_ASSIST_DATA_DIR": data, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        links: dict[str, str] = {}
+        try:
+            for line in process.stdout:
+                words = line.split()
+                if len(words) == 2 and words[0] in _ROLES:
+                    links[words[0]] = words[1]
+                if len(links) == len(_ROLES):
+                    break
+            else:
+                raise SystemExit("the service did not start")
+            yield links
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+class Photographer:
+    """Signs in once for each role, opens pages, and writes what they show."""
+
+    def __init__(self, browser: Any, links: dict[str, str], out: Path) -> None:
+        self.browser = browser
+        self.url = links["coder"].split("/sign-in")[0]
+        self.out = out
+        self.states: dict[str, Any] = {}
+        for role, link in links.items():
+            context = browser.new_context()
+            page = context.new_page()
+            page.goto(link)
+            page.get_by_role("button", name="Sign out").wait_for()
+            self.states[role] = context.storage_state()
+            context.close()
+
+    def open(self, role: str, path: str, **how: Any) -> Any:
+        """Open a view for a role."""
+        how = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light", **how}
+        page = self.browser.new_context(
+            base_url=self.url, storage_state=self.states[role], reduced_motion="reduce", **how
+        ).new_page()
+        page.goto(f"/#/{path}")
+        page.wait_for_load_state("networkidle")
+        return page
+
+    def take(self, page: Any, name: str) -> None:
+        """Write what a page shows now."""
+        page.wait_for_timeout(500)
+        file = self.out / f"{name}.png"
+        page.screenshot(path=file)
+        size = file.stat().st_size
+        if size > LARGEST:
+            raise SystemExit(f"{file}: expected at most {LARGEST} bytes; got {size}")
+        print(f"{file.name}: {size / 1000:.0f} kB")
+
+
+def press(page: Any, *keys: str) -> None:
+    """Press keys, at the pace of a person."""
+    for key in keys:
+        page.keyboard.press(key)
+        page.wait_for_timeout(120)
+
+
+def photograph(camera: Photographer) -> None:
+    """Work through the demo, and take each picture when its state is reached."""
+    request = camera.browser.new_context(base_url=camera.url, storage_state=camera.states["coder"]).request
+    until = time.monotonic() + 120
+    while time.monotonic() < until:  # the suggestions of the demo are computed in the background
+        items = request.get("/v1/encounters?limit=200&sort=age").json()["items"]
+        if all(item["run_state"] == "done" for item in items):
+            break
+        time.sleep(1)
+
+    desk = camera.open("coder", "encounter/ca-004")
+    desk.locator("li[aria-current=true]").wait_for()
+    press(desk, "a", "a", "r", "3", "a", "j")
+    camera.take(desk, "desk")
+    press(desk, "/")
+    desk.keyboard.type("heart failure")
+    desk.locator(".ca-choices li").first.wait_for()
+    camera.take(desk, "search")
+    press(desk, "Escape", "b")
+    camera.take(desk, "bulk")
+    press(desk, "Escape", "?")
+    camera.take(desk, "keys")
+    press(desk, "Escape", "/")
+    desk.keyboard.type("I50.9")
+    desk.locator(".ca-choices li").first.wait_for()
+    press(desk, "Enter")
+    desk.wait_for_load_state("networkidle")
+    desk.get_by_role("tab", name="Findings").click()
+    camera.take(desk, "findings")
+    press(desk, "h")
+    camera.take(desk, "hold")
+    press(desk, "Escape")
+    desk.context.close()
+
+    phone = camera.open(
+        "coder",
+        "encounter/ca-002",
+        viewport={"width": 390, "height": 780},
+        color_scheme="dark",
+        has_touch=True,
+        is_mobile=True,
+    )
+    phone.locator("li[aria-current=true]").wait_for()
+    camera.take(phone, "phone-dark")
+    phone.context.close()
+
+    done = camera.open("coder", "encounter/ca-001", color_scheme="dark")
+    done.locator("li[aria-current=true]").wait_for()
+    camera.take(done, "desk-dark")
+    press(done, *"aaaaaaaaaa")
+    done.wait_for_load_state("networkidle")
+    press(done, "s", "Enter")
+    done.get_by_text("Submitted.").first.wait_for()
+    done.goto("/#/practice/ca-002")
+    done.locator(".ca-codes h2").first.wait_for()
+    for code in ("S52.531A", "W00.0XXA", "S52.501A"):
+        press(done, "/")
+        done.keyboard.type(code)
+        done.locator(".ca-choices li").filter(has_text=code).first.wait_for()
+        press(done, "Enter")
+    done.wait_for_load_state("networkidle")
+    press(done, "s", "Enter")
+    done.locator(".ca-table").wait_for()
+    done.evaluate("document.documentElement.dataset.theme = 'light'")
+    camera.take(done, "practice")
+    done.context.close()
+
+    audit = camera.open("auditor", "audits")
+    audit.get_by_role("button", name="Begin an audit").click()
+    audit.get_by_role("link", name="ca-001").click()
+    audit.get_by_role("button", name="Agree with").first.click()
+    audit.get_by_text("Agreed").first.wait_for()
+    audit.get_by_role("button", name="Overturn").first.click()
+    audit.get_by_label("Reason").fill(
+        "The polyneuropathy is the foot exam's alone; the assessment does not say it."
+    )
+    audit.get_by_role("button", name="Record").click()
+    audit.get_by_text("Overturned").first.wait_for()
+    camera.take(audit, "audit")
+    audit.context.close()
+
+    lead = camera.open("lead", "overview")
+    lead.locator(".ca-table").first.wait_for()
+    camera.take(lead, "overview")
+    lead.context.close()
+
+
+def main() -> None:
+    """Take all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=OUT)
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    chromium = os.environ.get("CODER_ASSIST_CHROMIUM") or shutil.which("chromium")
+    with served() as links, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        photograph(Photographer(browser, links, out))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
