@@ -675,7 +675,7 @@ def lab(
         where = notebooks(directory)
         with errors.status("reading code books and samples"):
             prepare()
-        raise typer.Exit(open_lab(where, port, browser))
+        open_lab(where, port, browser)
 
 
 def _checkout() -> Path:

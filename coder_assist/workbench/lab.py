@@ -1,12 +1,12 @@
-"""JupyterLab over the notebooks, in a process of its own, with the kernel and the demo ready."""
+"""JupyterLab over the notebooks, with the code books and the demo ready."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import coder_assist
 from coder_assist.errors import InputError, SettingsError
@@ -36,8 +36,8 @@ def prepare() -> None:
         Bench.open(settings=settings).close()
 
 
-def open_lab(directory: Path, port: int | None = None, browser: bool = True) -> int:
-    """Run JupyterLab until it is ended, and return its exit code."""
+def open_lab(directory: Path, port: int | None = None, browser: bool = True) -> NoReturn:
+    """Become JupyterLab: who ends this process ends it and its kernels."""
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={directory.resolve()}"]
     if port is not None:
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
@@ -50,4 +50,4 @@ def open_lab(directory: Path, port: int | None = None, browser: bool = True) -> 
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own interpreter
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter
