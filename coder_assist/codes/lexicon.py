@@ -69,6 +69,14 @@ def drug_key(name: str) -> str:
     return " ".join(word.raw for word in words(name))
 
 
+def _letters_of(word: str) -> np.uint32:
+    """Return which characters a word has, as bits; a few of them share one."""
+    bits = 0
+    for character in word:
+        bits |= 1 << (ord(character) & 31)
+    return np.uint32(bits)
+
+
 class Lexicon:
     """Terms, abbreviations and drugs of a compiled store. Safe to use from several threads."""
 
@@ -150,12 +158,19 @@ class Lexicon:
         return {word: position for position, word in enumerate(self.vocabulary)}
 
     @cached_property
-    def _by_head(self) -> dict[tuple[str, int], list[str]]:
-        """The vocabulary by first letter and length."""
-        found: dict[tuple[str, int], list[str]] = {}
+    def _by_head(self) -> dict[str, tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.uint32]]]:
+        """The vocabulary by first letter, with the lengths of the words and the letters that they have."""
+        found: dict[str, list[str]] = {}
         for word in self.vocabulary:
-            found.setdefault((word[:1], len(word)), []).append(word)
-        return found
+            found.setdefault(word[:1], []).append(word)
+        return {
+            head: (
+                known,
+                np.array([len(word) for word in known]),
+                np.array([_letters_of(word) for word in known], dtype=np.uint32),
+            )
+            for head, known in found.items()
+        }
 
     @cached_property
     def _norms(self) -> npt.NDArray[np.float32]:
@@ -217,13 +232,16 @@ class Lexicon:
         if len(stem) < 5 or not stem.isalpha():
             return None
         allowed = 2 if len(stem) >= 9 else 1
+        if stem[0] not in self._by_head:
+            return None
+        known, lengths, letters = self._by_head[stem[0]]
+        # An edit changes the length by one at most, and at most two of the letters that a word has.
+        possible = (np.abs(lengths - len(stem)) <= allowed) & (
+            np.bitwise_count(letters ^ _letters_of(stem)) <= 2 * allowed
+        )
         near = process.extract(
             stem,
-            [
-                word
-                for length in range(len(stem) - allowed, len(stem) + allowed + 1)
-                for word in self._by_head.get((stem[0], length), ())
-            ],
+            [known[place] for place in np.flatnonzero(possible).tolist()],
             scorer=DamerauLevenshtein.distance,
             score_cutoff=allowed,
             limit=2,

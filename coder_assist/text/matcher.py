@@ -98,6 +98,7 @@ class NoteWords:
     sentences: Sequence[Span]
     ranges: list[tuple[int, int]] = field(default_factory=list)
     _gaps: _Gaps | None = None
+    _content: tuple[list[int], list[int]] | None = None
 
     @classmethod
     def cut(cls, text: str, sentences: Sequence[Span]) -> NoteWords:
@@ -124,6 +125,14 @@ class NoteWords:
         if self._gaps is None:
             self._gaps = _Gaps.of(self.text, self.words, self.sentence_of)
         return self._gaps
+
+    @property
+    def content(self) -> tuple[list[int], list[int]]:
+        """The places of the words that carry meaning, and the numbers of their stems."""
+        if self._content is None:
+            places = [i for i, word in enumerate(self.words) if word.stem not in STOPWORDS]
+            self._content = places, [word_hash(self.words[i].stem) for i in places]
+        return self._content
 
     def between(self, place: int) -> str:
         """Return the characters between a word and the next."""
@@ -172,8 +181,8 @@ class Phrases:
 
 def phrases_of(note: NoteWords) -> Phrases:
     """Return the windows of a note that a phrase memory may hold; none crosses a sentence, colon or bracket."""
-    places = [i for i, word in enumerate(note.words) if word.stem not in STOPWORDS]
-    hashes = np.array([word_hash(note.words[i].stem) for i in places], dtype=np.uint64)
+    places, numbers = note.content
+    hashes = np.array(numbers, dtype=np.uint64)
     sums = np.zeros(len(places) + 1, dtype=np.uint64)
     np.cumsum(hashes, out=sums[1:])
     runs = TermMatcher.runs(note, places)
@@ -194,6 +203,20 @@ def phrases_of(note: NoteWords) -> Phrases:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A way to read a note's content words.
+
+    ``kept`` are the words it holds, by their place among all content words; ``numbers`` the numbers of all
+    content words, ``mended`` which of them are not as written.
+    """
+
+    kept: list[int]
+    numbers: list[int]
+    source: str
+    mended: list[bool] = field(default_factory=list)
+
+
 class TermMatcher:
     """Finds lexicon terms in a note's words."""
 
@@ -206,9 +229,9 @@ class TermMatcher:
         ``senses`` gives for the places of abbreviations the sense that holds there.
         """
         found: list[Match] = []
-        view, mended = self._views(note, senses)
-        for places, hashes, source in view:
-            found += self._windows(note, places, hashes, source)
+        views, mended = self._views(note, senses)
+        for view in views:
+            found += self._windows(note, view)
         longer = {place for match in found if match.weight > 1 for place in match.places}
         for place, sense in senses.items():
             if sense.codes and place not in longer:
@@ -218,13 +241,10 @@ class TermMatcher:
         found.sort(key=lambda match: (match.places, -match.weight))
         return found
 
-    def _views(
-        self, note: NoteWords, senses: dict[int, Sense]
-    ) -> tuple[list[tuple[list[int], list[int], str]], dict[int, int]]:
-        """Return the views: places of content words, their numbers, and what was done to them."""
-        content = [i for i, word in enumerate(note.words) if word.stem not in STOPWORDS]
-        plain = [word_hash(note.words[i].stem) for i in content]
-        bare = [i for i in content if note.words[i].raw not in MODIFIERS]
+    def _views(self, note: NoteWords, senses: dict[int, Sense]) -> tuple[list[_View], dict[int, int]]:
+        """Return the views of a note, and the numbers of the words that were mended."""
+        content, plain = note.content
+        bare = [at for at, i in enumerate(content) if note.words[i].raw not in MODIFIERS]
         mended: dict[int, int] = {}
         for i in content:
             sense = senses.get(i)
@@ -237,45 +257,67 @@ class TermMatcher:
                 nearest = self._lexicon.closest_word(note.words[i].stem)
                 if nearest is not None:
                     mended[i] = word_hash(nearest)
-        numbers = dict(zip(content, plain, strict=True))
-        views = [(content, plain, "exact")]
+        every = list(range(len(content)))
+        views = [_View(every, plain, "exact")]
         if len(bare) < len(content):
-            views.append((bare, [numbers[i] for i in bare], "exact"))
+            views.append(_View(bare, plain, "exact"))
         if mended:
-            changed = {**numbers, **mended}
-            views.append((content, [changed[i] for i in content], "mended"))
+            changed = [mended.get(i, number) for i, number in zip(content, plain, strict=True)]
+            here = [i in mended for i in content]
+            views.append(_View(every, changed, "mended", here))
             if len(bare) < len(content):
-                views.append((bare, [changed[i] for i in bare], "mended"))
+                views.append(_View(bare, changed, "mended", here))
         return views, mended
 
-    def _windows(self, note: NoteWords, places: list[int], hashes: list[int], source: str) -> list[Match]:
-        if not places:
+    def _windows(self, note: NoteWords, view: _View) -> list[Match]:
+        """Return the windows of a view that are terms; those that an earlier view holds, too, are left to it."""
+        if not view.kept:
             return []
-        sums = np.zeros(len(hashes) + 1, dtype=np.uint64)
-        np.cumsum(np.array(hashes, dtype=np.uint64), out=sums[1:])
+        content = note.content[0]
+        places = [content[at] for at in view.kept]
+        at = np.array(view.kept, dtype=np.int64)
+        sums = np.zeros(len(places) + 1, dtype=np.uint64)
+        np.cumsum(np.array(view.numbers, dtype=np.uint64)[at], out=sums[1:])
+        mended = np.zeros(len(places) + 1, dtype=np.int64)
+        if view.mended:
+            np.cumsum(np.array(view.mended)[at], out=mended[1:])
         runs = self.runs(note, places)
+        left_out = len(places) < len(content)
+        windows: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64], int]] = []
+        for length in range(1, min(LONGEST_WINDOW, self._lexicon.longest, len(places)) + 1):
+            new = runs[length - 1 :] == runs[: len(runs) - length + 1]
+            if left_out:
+                new &= at[length - 1 :] - at[: len(at) - length + 1] != length - 1
+            if view.mended:
+                new &= mended[length:] > mended[:-length]
+            starts = np.flatnonzero(new)
+            windows.append((starts, sums[starts + length] - sums[starts], length))
+        known = self._lexicon.known_keys(np.concatenate([keys for _, keys, _ in windows]))
         found: list[Match] = []
-        for length in range(1, min(LONGEST_WINDOW, self._lexicon.longest) + 1):
-            if length > len(places):
-                break
-            keys: npt.NDArray[np.uint64] = sums[length:] - sums[:-length]
-            inside = runs[length - 1 :] == runs[: len(runs) - length + 1]
-            for start in np.flatnonzero(inside & self._lexicon.known_keys(keys)).tolist():
-                window = tuple(places[start : start + length])
-                if length == 1 and note.words[window[0]].stem in TOO_LITTLE:
-                    continue
-                if window[-1] - window[0] > length + 4:
-                    continue
-                if all(
-                    note.words[place].stem in TOO_LITTLE and note.words[place].stem.isdigit()
-                    for place in window
-                ):
-                    continue
-                if self._joins(note, window) and not self._is_joint_term(int(keys[start])):
-                    continue
-                comma = "," in note.text[note.words[window[0]].end : note.words[window[-1]].start]
-                found.append(Match(window, (int(keys[start]) & KEY_MASK,), source, length, comma))
+        first = 0
+        for starts, keys, length in windows:
+            for place in np.flatnonzero(known[first : first + len(starts)]).tolist():
+                start = int(starts[place])
+                match = self._match(
+                    note, tuple(places[start : start + length]), int(keys[place]), view.source
+                )
+                if match is not None:
+                    found.append(match)
+            first += len(starts)
         return found
+
+    def _match(self, note: NoteWords, window: tuple[int, ...], term_key: int, source: str) -> Match | None:
+        """Return the match of words whose key is a term's, ``None`` where they say too little or are joined."""
+        if len(window) == 1 and note.words[window[0]].stem in TOO_LITTLE:
+            return None
+        if window[-1] - window[0] > len(window) + 4:
+            return None
+        if all(note.words[place].stem in TOO_LITTLE and note.words[place].stem.isdigit() for place in window):
+            return None
+        if self._joins(note, window) and not self._is_joint_term(term_key):
+            return None
+        comma = "," in note.text[note.words[window[0]].end : note.words[window[-1]].start]
+        return Match(window, (term_key & KEY_MASK,), source, len(window), comma)
 
     @staticmethod
     def _joins(note: NoteWords, window: tuple[int, ...]) -> bool:
