@@ -11,8 +11,11 @@ _ABBREVIATIONS = frozenset(
     "dr mr mrs ms st jr sr prof vs no approx dept fig e.g i.e q.d b.i.d t.i.d q.i.d p.o p.r.n i.v i.m q.h.s a.m p.m "
     "o.d o.s o.u p.r h.s a.c p.c n.p.o s.c o.r e.r u.s c.c s.q sub.q m.d d.o ph.d r.n".split()
 )  # fmt: skip
-# A full stop, question or exclamation mark; or the start of a numbered item within a line.
-_STOP = re.compile(r"[.!?]+(?=[\s\"')\]]|[A-Z][a-z]|\d{1,2}\.\s|$)|;|(?<=[\s,])(?=\d{1,2}[.)]\s+[A-Z])|\r?\n")
+# A full stop, question or exclamation mark; or the start of a numbered item within a line. A row of stops is tried
+# once, from its first: "......" before something else would cost the square of its length.
+_STOP = re.compile(
+    r"(?<![.!?])[.!?]++(?=[\s\"')\]]|[A-Z][a-z]|\d{1,2}\.\s|$)|;|(?<=[\s,])(?=\d{1,2}[.)]\s+[A-Z])|\r?\n"
+)
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]*)$")
 _ITEM = re.compile(r"\s*(?:\d{1,2}[.)]|[-•*–]|[A-Z][A-Za-z /]{1,40}:|\(\d)")
 _ITEM_NUMBER = re.compile(r"\s*\(?\d{1,2}[.)]?$")

@@ -1,0 +1,111 @@
+"""No regular expression on the way of a note's text backtracks more than its length."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import time
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+import coder_assist.codes.lexicon
+import coder_assist.codes.terms
+import coder_assist.suggest
+import coder_assist.text
+
+# What every pattern is tried on, besides pieces that its own letters make.
+PIECES = [
+    "a", "A", "1", " ", "\n", "(", "-", ".", ",", "a ", "A ", "1 ", "A a", "1.", "1,", "a-", "- ", "A,", " \t", "\r\n",
+    "left ", "history of ", "12 weeks and ", "bmi ", "not left ", "C5-6 ", "s/p ", "1. A", "A: ", "addendum ",
+]  # fmt: skip
+SHORT, LONG = 2_000, 8_000
+# Patterns that are only ever tried at one place of a text.
+ANCHORED = {"suggest.titles._FIRST_LINE.0", "text.sentences._ITEM.0", "text.sentences._ITEM_NUMBER.0"}
+# Patterns that only ever see so many characters: the end of a sentence, a heading.
+BOUNDED = {"text.sentences._LAST_WORD": 12, "text.sections._WORD_RULES": 64}
+
+
+def _patterns(value: object) -> Iterator[re.Pattern[str]]:
+    if isinstance(value, re.Pattern):
+        yield value
+    elif isinstance(value, tuple | list | set | frozenset):
+        for item in value:
+            yield from _patterns(item)
+    elif isinstance(value, dict):
+        yield from _patterns(list(value.values()))
+
+
+def _modules() -> Iterator[ModuleType]:
+    yield from (coder_assist.codes.terms, coder_assist.codes.lexicon)  # the others read books, not notes
+    for package in (coder_assist.text, coder_assist.suggest):
+        for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            yield importlib.import_module(info.name)
+
+
+FOUND = {
+    f"{module.__name__.removeprefix('coder_assist.')}.{name}.{place}": pattern
+    for module in _modules()
+    for name, value in vars(module).items()
+    for place, pattern in enumerate(_patterns(value))
+    if isinstance(pattern.pattern, str)
+}
+UNIQUE = {pattern.pattern: name for name, pattern in FOUND.items()}
+
+
+def _seconds(pattern: re.Pattern[str], text: str, anchored: bool) -> float:
+    best = float("inf")
+    for _ in range(2):
+        began = time.process_time()
+        if not anchored:
+            for _ in pattern.finditer(text):
+                pass
+        pattern.match(text)
+        pattern.fullmatch(text)
+        best = min(best, time.process_time() - began)
+    return best
+
+
+def _own_pieces(pattern: re.Pattern[str]) -> set[str]:
+    """Return the literal words of a pattern: what leads deepest into it."""
+    return {word + " " for word in re.findall(r"[A-Za-z]{3,}", pattern.pattern)[:12]}
+
+
+def test_the_patterns_of_the_rooms_are_found() -> None:
+    """The collection holds the patterns that cut notes, not an empty list."""
+    names = " ".join(FOUND)
+    for wanted in (
+        "text.sections._AT_LINE_START",
+        "text.sentences._STOP",
+        "codes.terms._WORD",
+        "suggest.amendments",
+    ):
+        assert wanted in names
+
+
+def _bound(name: str) -> int:
+    return BOUNDED.get(name.rpartition(".")[0], 0)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in UNIQUE.values() if not _bound(name)))
+def test_a_pattern_is_linear(name: str) -> None:
+    """Four times the text takes a pattern at most some ten times as long (a square would take sixteen)."""
+    pattern = FOUND[name]
+    for piece in (*PIECES, *sorted(_own_pieces(pattern))):
+        # What ends a text may be what a pattern wants, so each piece is tried with an end that none wants.
+        short, long = (
+            _seconds(pattern, piece * (length // len(piece)) + "\x01", name in ANCHORED)
+            for length in (SHORT, LONG)
+        )
+        assert long < 10 * short + 0.02, f"{name} on {piece!r}: {short:.4f} s, then {long:.4f} s"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in UNIQUE.values() if _bound(name)))
+def test_a_bounded_pattern_is_quick(name: str) -> None:
+    """A pattern that sees few characters is done with them in a millisecond, whatever they are."""
+    pattern, bound = FOUND[name], _bound(name)
+    for piece in (*PIECES, *sorted(_own_pieces(pattern))):
+        text = (piece * bound)[: bound - 1] + "\x01"
+        assert _seconds(pattern, text, anchored=False) < 0.001

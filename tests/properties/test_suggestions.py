@@ -1,0 +1,171 @@
+"""Properties of suggestions that hold for any note, and notes that try to break the reading."""
+
+from __future__ import annotations
+
+import json
+import time
+import unicodedata
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coder_assist.suggest import Coder
+from coder_assist.suggest.wire import read_record
+from coder_assist.types import Encounter, Note, Run
+
+CORPUS = Path(__file__).parents[2] / "corpora" / "encounters.jsonl"
+CASES = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()][::9]
+
+relaxed = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "ASSESSMENT:", "PLAN:", "1. COPD exacerbation.", "2. Left knee pain.", "Denies fever.", "Type 2 diabetes.",
+            "Possible pneumonia.", "PMH: hypertension, gout", "s/p appendectomy", "PROCEDURE: Colonoscopy with biopsy",
+            "FH: mother had breast cancer", "12 weeks gestation", "BMI 41.2", "((((", "\u200b", "e\u0301dema", "\U0001f912",
+            "\u202ecough\u202c", "\x00", "Fracture of the right wrist, initial visit", "on metformin",
+        ]
+    ),
+    min_size=1,
+    max_size=14,
+)  # fmt: skip
+JOINTS = st.sampled_from(["\n", "\r\n", " ", "\r", "\n\n"])
+
+
+def told(run: Run) -> list[tuple[object, ...]]:
+    """Return what a run says of codes, without the encounter's id."""
+    return [
+        (s.code, s.probability, s.selected, s.sequence, s.evidence, s.reasons, s.alternatives)
+        for s in run.suggestions
+    ] + [(w.code, w.reason, w.evidence) for w in run.withheld]
+
+
+@pytest.mark.parametrize("blanks", [" ", "\n", "\n\n  \t\n", "\r\n"])
+def test_blanks_at_the_end_change_nothing_but_places(coder: Coder, blanks: str) -> None:
+    """Which codes are suggested and preselected, on which words, does not depend on blanks at the end."""
+    for case in CASES:
+        text = case["text"].rstrip()
+        plain, longer = (coder.suggest(Note("n", t)) for t in (text, text + blanks))
+        assert [(s.code, s.evidence) for s in sorted(plain.suggestions, key=lambda s: s.code)] == [
+            (s.code, s.evidence) for s in sorted(longer.suggestions, key=lambda s: s.code)
+        ]
+
+
+@relaxed
+@given(st.randoms(use_true_random=False), st.integers(0, len(CASES) - 1))
+def test_the_order_of_notes_changes_nothing(coder: Coder, random: Random, number: int) -> None:
+    """An encounter of several notes gives the same run however the notes come."""
+    texts = [CASES[(number + step) % len(CASES)]["text"] for step in range(3)]
+    notes = [Note(f"n{place}", text) for place, text in enumerate(texts)]
+    shuffled = random.sample(notes, len(notes))
+    assert told(coder.suggest(Encounter("e", tuple(notes)))) == told(
+        coder.suggest(Encounter("e", tuple(shuffled)))
+    )
+
+
+@pytest.mark.parametrize(
+    "denial",
+    [
+        "No evidence of leprosy.",
+        "Denies hemophilia.",
+        "He was ruled out for botulism.",
+        "Negative for trichinosis.",
+    ],
+)
+def test_an_unrelated_denial_selects_nothing(coder: Coder, denial: str) -> None:
+    """What a note denies, and nothing else of it speaks of, is neither suggested nor preselects another code."""
+    for case in CASES:
+        before = coder.suggest(read_record(case))
+        after = coder.suggest(read_record({**case, "text": f"{case['text'].rstrip()}\n{denial}\n"}))
+        chosen = {s.code for s in after.suggestions if s.selected}
+        assert chosen <= {s.code for s in before.suggestions}
+        assert all(denial not in e.text for s in after.suggestions for e in s.evidence)
+
+
+@relaxed
+@given(LINES, JOINTS)
+def test_evidence_slices_back(coder: Coder, lines: list[str], joint: str) -> None:
+    """Whatever stands in a note, evidence is never empty and is the note's own characters."""
+    text = joint.join(lines) + " cough"
+    run = coder.suggest(Note("n", text))
+    for item in (*run.suggestions, *run.withheld):
+        assert item.evidence
+        assert all(e.text and e.span.slice(text) == e.text for e in item.evidence)
+
+
+HOSTILE = {
+    "brackets": "(",
+    "closed brackets": "()",
+    "one word": "a",
+    "capitals": "A",
+    "capital words": "ABC ",
+    "headings": "PLAN: ",
+    "right to left": "\u05d0\u05d1 ",
+    "combining": "e\u0301\u0323",
+    "emoji": "\U0001f469\u200d\u2695\ufe0f ",
+    "zero width": "\u200bcough\u200b",
+    "line ends": "\r\n\r\n\n\r",
+    "nothing": "\x00",
+    "commas": "fever, ",
+    "numbers": "12 ",
+    "weeks": "12 weeks and ",
+    "cues": "no history of possible ",
+    "sides": "left right ",
+    "conditions": "pneumonia and ",
+    "slashes": "s/p w/o ",
+    "spines": "C5-6, ",
+    "stops": "..",
+    "dashes": " - ",
+    "items": "1. A ",
+    "stars": "**",
+    "blanks": " ",
+    "denied addenda": "ADDENDUM: not left but ",
+    "questions": "?a ",
+    "abbreviations": "MS PT ",
+}
+
+
+def _seconds(coder: Coder, text: str) -> float:
+    """Return the processor time of one note, the best of two."""
+    times = []
+    for _ in range(2):
+        began = time.process_time()
+        coder.suggest(Note("n", text))
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+def test_cost_is_linear_in_the_text(coder: Coder, piece: str) -> None:
+    """Four times as long costs at most some eight times as much (a square would cost sixteen), whatever it is."""
+    whole = "cough. " + piece * (40_000 // len(piece)) + "\x01"
+    short, long = _seconds(coder, whole[:9_999] + "\x01"), _seconds(coder, whole)
+    assert long < 8 * short + 0.1
+
+
+def test_the_longest_note_costs_its_length(coder: Coder) -> None:
+    """What is read up to 200,000 characters costs no more for each than a quarter of it does."""
+    whole = "".join(piece * 40 for piece in HOSTILE.values())
+    whole *= 200_000 // len(whole) + 1
+    assert _seconds(coder, whole[:200_000]) < 7 * _seconds(coder, whole[:50_000])
+
+
+def test_a_hundred_thousand_brackets_are_read_at_once(coder: Coder) -> None:
+    """Pathological text is read within a second of processor time, and what it says is found."""
+    text = "(" * 100_000 + " gout"
+    assert _seconds(coder, text) < 1.0
+    assert [s.evidence[0].text for s in coder.suggest(Note("n", text)).suggestions if s.evidence] == ["gout"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_normalisation_form_keeps_codes_of_plain_words(coder: Coder, form: str) -> None:
+    """Accents in either form around them do not hide what plain words say, and places slice back."""
+    text = unicodedata.normalize(form, "Jos\u00e9 N\u00fa\u00f1ez, n\u00e9 \u00e0 l'h\u00f4pital.\nASSESSMENT: Gout, hypertension.")  # fmt: skip
+    run = coder.suggest(Note("n", text))
+    assert {"M10.9", "I10"} <= {s.code.value for s in run.suggestions}
+    assert all(e.span.slice(text) == e.text for s in run.suggestions for e in s.evidence)
