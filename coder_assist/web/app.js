@@ -200,6 +200,7 @@ async function worklist(into, currentId) {
     if (mine !== turn) return;
     if (!cursor) fill(list);
     list.append(...items.map((item) => worklistItem(item, currentId)));
+    into.current = items.find((item) => item.id === currentId) || into.current;
     if (!list.children.length) list.append(el("li", { class: "ca-empty" }, Object.values({ ...filters, sort: "" }).some(Boolean) ? "No encounter matches these filters." : "No encounter is here yet."));
     cursor = next;
     more.hidden = !next;
@@ -324,6 +325,10 @@ async function encounterView(id) {
       const mine = list.querySelector("a[aria-current]");
       if (mine && mine.offsetTop > list.clientHeight - 80) list.scrollTop = mine.offsetTop - list.clientHeight / 2;
     });
+  });
+  root.addEventListener("desk:changed", () => {
+    const mine = list.querySelector("a[aria-current]");
+    if (mine && list.current) mine.parentElement.replaceWith(worklistItem({ ...list.current, ...opened.counts(), state: opened.state.encounter.state, assigned_to: session.user.id }, id));
   });
   const refresh = () => worklist(list, id).catch(() => {});
   root.addEventListener("desk:state", refresh);
@@ -477,7 +482,7 @@ async function audits() {
 }
 
 async function auditView(id) {
-  const main = frame(`Audit ${id}`, el("p", { class: "ca-path" }, el("a", { href: "#/audits" }, "Audits"), " / "), el("h1", {}, `Audit ${id}`));
+  const main = frame(`Audit ${id}`, el("p", { class: "ca-path" }, el("a", { href: "#/audits" }, "Audits")), el("h1", {}, `Audit ${id}`));
   const audit = await get(`/v1/audits/${id}`);
   const findings = audit.items.flatMap((item) => item.findings);
   const overturned = findings.filter((finding) => finding.stands === "overturn").length;
@@ -692,7 +697,7 @@ async function practice(id) {
 }
 
 function compared(item, answer, titlesOf) {
-  const main = frame("Practice", el("p", { class: "ca-path" }, el("a", { href: "#/practice" }, "Practice"), " / "), el("h1", {}, item.title || item.id));
+  const main = frame("Practice", el("p", { class: "ca-path" }, el("a", { href: "#/practice" }, "Practice")), el("h1", {}, item.title || item.id));
   const { score } = answer;
   const share = (value) => (value === null ? "–" : `${Math.round(value * 100)} %`);
   const key = (code) => `${code.system}:${code.code}`;

@@ -149,7 +149,7 @@ function reveal(pane, element, { margin = 8, centre = false } = {}) {
   const below = inner.bottom - outer.bottom + margin;
   if (above >= 0 && below <= 0) return;
   if (centre) pane.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 3;
-  else pane.scrollTop += above < 0 || inner.height > outer.height ? above : below;
+  else pane.scrollTop += above < 0 || inner.height + 2 * margin > outer.height ? above : below;
 }
 
 export const keyOf = (code) => `${code.system}:${code.code}`;
@@ -223,6 +223,7 @@ class Desk {
     this.decisions = 0;
     this.tab = "codes";
     this.shownAt = new Date().toISOString();
+    this.undecidedBefore = 0;
     this.listeners = [];
   }
 
@@ -243,8 +244,9 @@ class Desk {
     }
     if (this.gone) return;
     this.draw();
+    this.undecidedBefore = this.counts().undecided;
     this.focusRow(this.firstUndecided());
-    if (this.editable && this.shortcuts) {
+    if (this.editable && this.shortcuts && !matchMedia("(pointer: coarse)").matches) {
       const key = (name) => keyName(this.keys[name][0]);
       this.say(`${key("accept")} accept · ${key("reject")} reject · 1–9 alternative · ${key("next")} ${key("previous")} move · ${key("search")} search · ${key("undo")} undo · ${key("help")} all keys`);
     }
@@ -636,13 +638,23 @@ class Desk {
       { class: `ca-finding ca-${finding.severity}`, title: `${finding.authority}` },
       el("span", { class: "ca-sign", "aria-hidden": "true" }, SIGNS[finding.severity]),
       el("span", { class: "ca-said" }, el("span", { class: "ca-hidden" }, `${finding.severity}: `), finding.message),
-      finding.fix &&
+      this.fixable(finding) &&
         this.editable &&
         el("button", { type: "button", onclick: () => this.applyFix(finding) }, this.fixLabel(finding.fix), this.keyHint("fix")),
       finding.query &&
         this.editable &&
         el("button", { type: "button", onclick: () => this.hold(finding) }, "Ask the provider"),
     );
+  }
+
+  /** Whether the fix of a finding has something to change: what it would move or take out is there. */
+  fixable(finding) {
+    if (!finding.fix) return false;
+    const { remove, add } = finding.fix;
+    const moves = remove.length === 1 && add.length === 1 && keyOf(remove[0]) === keyOf(add[0]);
+    const there = (code) => this.state.codes.some((other) => keyOf(other) === keyOf(code));
+    const offered = (code) => this.suggestions.some((other, index) => keyOf(other) === keyOf(code) && !this.decided.has(index));
+    return moves ? there(remove[0]) : remove.every((code) => there(code) || offered(code));
   }
 
   fixLabel(fix) {
@@ -874,7 +886,7 @@ class Desk {
       !(decision && decision.verdict === "reject") && button("reject", "Reject", "ca-no", () => this.startReject(index)),
       accepted && button("edit", "Modifiers", "", () => this.editCurrent()),
       accepted && button("first", "First", "", () => this.makeFirst()),
-      button("change", "Other code", "", () => this.change()),
+      button("change", "Other …", "", () => this.change()),
       (this.marks.get(index) || []).length > 1 && button("evidence", "Evidence", "", () => this.nextEvidence()),
     );
   }
@@ -971,7 +983,17 @@ class Desk {
       this.refreshRow(this.current);
       const row = this.rowOf(this.current);
       if (row) row.focus({ preventScroll: true });
-    } else this.focusRow(open);
+    } else {
+      this.focusRow(open);
+      const { undecided } = this.counts();
+      if (!undecided && this.undecidedBefore) this.say(`Every preselected code is decided. ${this.shortcuts ? `${keyName(this.keys.submit[0])} submits; ` : ""}what follows is less likely.`);
+      this.undecidedBefore = undecided;
+    }
+  }
+
+  /** How many preselected suggestions are undecided, and how many suggestions are decided. */
+  counts() {
+    return { undecided: this.suggestions.filter((suggestion, index) => suggestion.selected && !this.decided.has(index)).length, decided: this.decided.size };
   }
 
   /** Go to the next place in the notes that the current code rests on; the first one if none is shown yet. */
@@ -1148,7 +1170,7 @@ class Desk {
   fixCurrent() {
     const suggestion = this.suggestions[this.current];
     const mine = suggestion ? [...this.findingsOf(suggestion), ...(suggestion.findings || [])] : [];
-    const finding = mine.find((candidate) => candidate.fix) || this.state.findings.find((candidate) => candidate.fix);
+    const finding = [...mine, ...this.state.findings].find((candidate) => this.fixable(candidate));
     if (finding) this.applyFix(finding);
     else this.say("No finding here has a fix.");
   }
