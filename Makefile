@@ -19,7 +19,7 @@ run: install
 	$(BIN)/coder-assist serve
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not endurance"
 
 check: install
 	$(BIN)/ruff check .
@@ -43,6 +43,7 @@ bench: install
 MINUTES ?= 30
 NOTES ?= 100000
 endurance: install
+	$(BIN)/python -m pytest -m endurance
 	$(BIN)/python -m benchmarks.endurance --minutes $(MINUTES) --notes $(NOTES)
 
 screenshots: install

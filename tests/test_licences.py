@@ -44,7 +44,7 @@ def test_licences_are_told_apart(licence: str, verdict: str) -> None:
     assert judged(licence) == verdict
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_a_bill_of_materials_names_every_dependency(tmp_path: Path) -> None:
     """CycloneDX's own command writes one of this environment; all run-time dependencies are in it."""
     program = Path(sys.executable).parent / "cyclonedx-py"

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import endurance
 from benchmarks.breaking import slope
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.endurance, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ CELLS = (
     "widget.add('Z87.891')",
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.endurance, pytest.mark.filterwarnings("ignore")]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def test_it_is_committed_without_outputs_and_closes_with_assertions(file: Path) 
     assert "assert " in code[-1].source
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_it_runs(file: Path, kernel_environment: dict[str, str]) -> None:

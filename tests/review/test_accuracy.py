@@ -157,7 +157,7 @@ def test_tallies(facts: Facts, year: Year) -> None:
     assert found.error is not None and found.error < 0.15 and len(found.encounters) > 20
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("kind", list(SampleKind))
 def test_intervals_hold_the_planted_rates(kind: SampleKind) -> None:
     """Over many years 95 % intervals hold what was planted about as often as promised, however drawn."""

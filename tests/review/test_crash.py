@@ -45,7 +45,7 @@ def stream_until_killed(url: str, first: int, version: int, seconds: float) -> l
     return said
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_acknowledged_decisions_survive_kills(store: Store, database: Database, database_url: str) -> None:
     """A process killed 20 times in a stream of decisions: each acknowledged one is there exactly once.
 

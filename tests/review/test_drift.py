@@ -59,7 +59,7 @@ def test_stability() -> None:
     assert stability({}, {"a": 1}) is None
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_planted_drift_alarms_and_no_drift_does_not() -> None:
     """In each of ten years a planted drift alarms, as its kind and no other; 40 quiet years stay quiet."""
     expected = {

@@ -29,7 +29,7 @@ from coder_assist.review.states import Role
 from coder_assist.review.store import Store
 from tests.review.building import PACK, TEXT, run_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.endurance
 
 AT = "2026-05-04T09:30:00Z"
 CODES = [
