@@ -338,7 +338,7 @@ def test_gold_of_several_files(tmp_path: Path, lines: list[dict[str, Any]]) -> N
 def test_bad_gold_names_its_line(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
     """Invalid UTF-8, deep nesting and an absent file are plain errors without note text."""
     bad = write(tmp_path / "bad.jsonl", lines[2], b'{"id": "x", "text": "CANARY \xff"}')
-    with pytest.raises(CorpusError, match=r"bad.jsonl:2: expected UTF-8") as caught:
+    with pytest.raises(CorpusError, match=r"bad.jsonl:2: expected .*UTF-8") as caught:
         read_gold([bad])
     assert "CANARY" not in str(caught.value)
     with pytest.raises(InputError, match="nested too deeply"):
