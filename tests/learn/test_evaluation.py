@@ -341,7 +341,7 @@ def test_bad_gold_names_its_line(tmp_path: Path, lines: list[dict[str, Any]]) ->
     with pytest.raises(CorpusError, match=r"bad.jsonl:2: expected .*UTF-8") as caught:
         read_gold([bad])
     assert "CANARY" not in str(caught.value)
-    with pytest.raises((InputError, CorpusError), match="nested too deeply|of little depth"):
+    with pytest.raises((InputError, CorpusError), match=r"nested too deeply|of little depth"):
         read_gold([write(tmp_path / "deep.jsonl", b"[" * 100_000)])
     with pytest.raises(InputError, match="No such file"):
         read_gold([tmp_path / "none.jsonl"])
