@@ -128,6 +128,7 @@ class Lexicon:
             )
             for form in sorted(written):
                 self.senses.setdefault(form, []).append(sense)
+        self.begins_drug = self._drug_lengths.__contains__
         self.closest_word = lru_cache(maxsize=32768)(self._closest_word)
         self._drug_key = lru_cache(maxsize=4096)(drug_key)
         self._sorted_stems = lru_cache(maxsize=16384)(self._sort_stems)

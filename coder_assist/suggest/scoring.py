@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -130,7 +131,8 @@ class TrainedScorer:
         """Return the probability of each row, in [0, 1]."""
         if not rows:
             return []
-        table = np.array([[row[name] for name in self.names] for row in rows], dtype=np.float64)
+        read = itemgetter(*self.names)
+        table = np.array([read(row) for row in rows], dtype=np.float64).reshape(len(rows), -1)
         return [float(value) for value in self.ranker.probabilities(table)]
 
 

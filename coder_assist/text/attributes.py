@@ -299,6 +299,9 @@ class AttributeReader:
         self._marked = {place for place, _, _ in self._hits}
         self._places = [place for place, _, _ in self._hits]
         self._of_sentence: dict[int, dict[str, str]] = {}
+        # Most notes hold none of these words: then no sentence is searched for them.
+        self._healing = [row for row in _HEALING if row[1].search(note.text)]
+        self._episodes = [row for row in _EPISODES if row[1].search(note.text)]
         self._note_wide = self._read_note(note.text)
 
     @staticmethod
@@ -307,15 +310,22 @@ class AttributeReader:
         weeks = max((number for _, number in gestations(text)), default=None)
         if weeks is not None:
             found[Attribute.WEEKS] = str(weeks)
-        named = {match["which"].lower() for match in _TRIMESTER.finditer(text)}
+        lowered = text.lower()
+        named = (
+            {match["which"].lower() for match in _TRIMESTER.finditer(text)}
+            if "trimester" in lowered
+            else frozenset()
+        )
         trimesters = {_ORDINALS.get(which, which) for which in named}
         if weeks is not None:
             found[Attribute.TRIMESTER] = trimester_of(weeks)
         elif len(trimesters) == 1:
-            found[Attribute.TRIMESTER] = trimesters.pop()
-        hands = {match["side"].lower() for match in _HANDED.finditer(text)}
+            found[Attribute.TRIMESTER] = next(iter(trimesters))
+        hands = (
+            {match["side"].lower() for match in _HANDED.finditer(text)} if "hand" in lowered else frozenset()
+        )
         if len(hands) == 1:
-            found[Attribute.HANDEDNESS] = hands.pop()
+            found[Attribute.HANDEDNESS] = next(iter(hands))
         return found
 
     @staticmethod
@@ -380,14 +390,16 @@ class AttributeReader:
         return {str(name): value for name, value in found.items()}
 
     def _read_sentence(self, sentence: int) -> dict[str, str]:
-        text = self._note.sentences[sentence].slice(self._note.text)
         found: dict[str, str] = {}
-        for value, pattern in _HEALING:
+        if not self._healing and not self._episodes:
+            return found
+        text = self._note.sentences[sentence].slice(self._note.text)
+        for value, pattern in self._healing:
             if pattern.search(text):
                 found[Attribute.HEALING] = value
                 found[Attribute.EPISODE] = "subsequent"
                 break
-        for value, pattern in _EPISODES:
+        for value, pattern in self._episodes:
             if pattern.search(text):
                 found[Attribute.EPISODE] = value
                 break

@@ -158,12 +158,14 @@ def _found(note: NoteWords, places: tuple[int, ...], kind: MentionKind, source: 
 def _drugs(note: NoteWords, lexicon: Lexicon, covered: set[int]) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = []
     raws = [word.raw for word in note.words]
-    at = 0
-    while at < len(raws):
+    after = 0  # the end of the last name
+    for at, raw in enumerate(raws):
+        if at < after or not lexicon.begins_drug(raw):
+            continue
         length = lexicon.drug_length(raws, at)
         if length > 1 or (length == 1 and at not in covered):
             found.append(tuple(range(at, at + length)))
-        at += max(1, length)
+        after = at + length
     return found
 
 
