@@ -283,12 +283,11 @@ class Lexicon:
             candidates, scores = candidates[best], scores[best]
         phrase = " ".join(sorted(stems))
         rows = candidates.tolist()
-        similarities = process.cdist([phrase], [self._sorted_stems(row) for row in rows], scorer=fuzz.ratio)[
-            0
-        ]
+        wordings = [self._sorted_stems(row) for row in rows]
+        percents = process.cdist([phrase], wordings, scorer=fuzz.ratio)[0].tolist()
         rated = [
             min(1.0, 0.6 * cosine + 0.4 * (percent / 100))
-            for cosine, percent in zip(scores.tolist(), similarities.tolist(), strict=True)
+            for cosine, percent in zip(scores.tolist(), percents, strict=True)
         ]
         least = sorted(rated, reverse=True)[: max(1, limit)][-1]
         hits = [Hit(self.term(row), score) for row, score in zip(rows, rated, strict=True) if score >= least]

@@ -9,6 +9,7 @@ from math import log, sqrt
 import numpy as np
 import pytest
 from rapidfuzz import fuzz
+from rapidfuzz.distance import DamerauLevenshtein
 
 from coder_assist.codes import Hit, Lexicon, Library
 from coder_assist.codes.lexicon import COMMON_WORD, RESCORED
@@ -255,3 +256,20 @@ def test_drugs_of_several_words(library: Library, written: str, words: int) -> N
     raws = [word.raw for word in cut(written)]
     assert library.lexicon.drug_length(raws) == words
     assert (library.lexicon.drug(" ".join(raws[:words])) is not None) is (words > 0)
+
+
+@pytest.mark.parametrize(
+    "stem",
+    ["pneumonnia", "apendicitis", "diabtes", "hypertnesion", "arthrits", "zzzzzz", "obtaind", "cholecystitus", "xylofone", "fracure"],
+)  # fmt: skip
+def test_the_closest_word_is_that_of_the_whole_vocabulary(lexicon: Lexicon, stem: str) -> None:
+    """What the letters rule out is nothing that a look at every word would find."""
+    allowed = 2 if len(stem) >= 9 else 1
+    rated = sorted(
+        (distance, word)
+        for word in lexicon.vocabulary
+        if word[:1] == stem[0]
+        and (distance := DamerauLevenshtein.distance(stem, word, score_cutoff=allowed)) <= allowed
+    )
+    alone = rated and (len(rated) == 1 or rated[0][0] < rated[1][0]) and len(rated[0][1]) >= 5
+    assert lexicon.closest_word(stem) == (rated[0][1] if alone else None)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from coder_assist.types import MentionKind
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coder_assist.text.matcher import NoteWords, TermMatcher
+from coder_assist.types import MentionKind, Span
 
 
 @pytest.mark.parametrize(
@@ -78,3 +83,34 @@ def test_drugs_and_unknown_phrases(read):
 def test_kinds(text, kind, read):
     """Symptoms, diagnoses and procedures are told apart."""
     assert read(f"Note on {text}.").mention_at(text).kind is kind
+
+
+_BREAK = re.compile(r"[.:;()\[\]?!]|\s-\s|--|,.*,")
+
+
+def slow_runs(note, places):
+    """Number the stretches between breaks, gap by gap: what ``TermMatcher.runs`` does at once."""
+    runs = [0] * len(places)
+    for at in range(1, len(places)):
+        before, after = places[at - 1], places[at]
+        gap = note.text[note.words[before].end : note.words[after].start]
+        apart = note.sentence_of[before] != note.sentence_of[after] or (len(gap) > 1 and _BREAK.search(gap))
+        runs[at] = runs[at - 1] + bool(apart)
+    return runs
+
+
+PIECES = st.lists(
+    st.sampled_from(["hip", "left ", "a", " ", ", ", ",", "\n", ".", " - ", "-", "--", "(", "1.5", "s/p ", ": ", "; ", "w/"]),
+    max_size=30,
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(PIECES, st.randoms(use_true_random=False), st.integers(0, 60))
+def test_runs_agree_with_the_slow_reference(pieces, random, cut):
+    """Stretches that no term crosses are those that a search of each gap finds, whichever words are left out."""
+    text = "".join(pieces)
+    cut = min(cut, len(text))
+    note = NoteWords.cut(text, [Span(0, cut), Span(cut, len(text))])
+    places = [place for place in range(len(note.words)) if random.random() < 0.7]
+    assert TermMatcher.runs(note, places).tolist() == slow_runs(note, places)
