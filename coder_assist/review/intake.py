@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -60,12 +60,13 @@ def rehearse(
 def _already_there(
     session: Session, item: Incoming, encounter_id: str, digest: str
 ) -> Duplicate | FailedItem | None:
-    same = session.scalars(select(EncounterRow.id).where(EncounterRow.content_hash == digest)).one_or_none()
-    if same is not None:
-        return Duplicate(encounter_id, same)
-    if session.get(EncounterRow, encounter_id) is not None:
-        return _taken(item, encounter_id)
-    return None
+    # In one statement: between two, somebody else's import of the same notes could be committed.
+    like_it = or_(EncounterRow.content_hash == digest, EncounterRow.id == encounter_id)
+    rows = session.execute(select(EncounterRow.id, EncounterRow.content_hash).where(like_it)).all()
+    for id, content in rows:
+        if content == digest:
+            return Duplicate(encounter_id, id)
+    return _taken(item, encounter_id) if rows else None
 
 
 def _taken(item: Incoming, encounter_id: str) -> FailedItem:
