@@ -172,7 +172,7 @@ function signIn() {
     },
     el("h1", {}, el("img", { src: "/icon.svg", alt: "", width: "34", height: "34" }), "coder_assist"),
     el("p", { class: "ca-lead" }, "Reads the notes, proposes the codes with their evidence. You decide."),
-    kept > 0 && el("p", { class: "ca-caution" }, `${kept} of your changes are not saved yet. Sign in as yourself, and they are sent.`),
+    kept > 0 && el("p", { class: "ca-caution" }, `Not saved yet: ${kept} ${kept === 1 ? "change" : "changes"}. Sign in as yourself to have it sent.`),
     el("label", {}, "Name", name),
     el("label", {}, "Password", password),
     problem,

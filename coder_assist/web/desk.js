@@ -212,6 +212,7 @@ class Desk {
     this.name = `ca-${(desks += 1)}`;
     this.titles = new Map();
     this.lit = [];
+    this.assignedRows = new Map();
     this.drains = [];
     this.decided = new Map(); // suggestion index -> {verdict, code, replaces}
     this.waiting = []; // requests that have not been answered, oldest first
@@ -573,12 +574,27 @@ class Desk {
       if (!codes.length) continue;
       parts.push(
         el("h3", {}, system),
-        el("ol", { class: "ca-rows" }, codes.map((code, place) => this.assignedRow(code, place))),
+        el("ol", { class: "ca-rows" }, codes.map((code, place) => this.keptRow(code, place))),
       );
     }
     if (parts.length === 1) parts.push(el("p", { class: "ca-empty" }, "Nothing yet. Accepted codes gather here."));
     fill(this.assigned, parts);
     this.drawProgress();
+  }
+
+  /** The row of an assigned code; one that says the same as before is used again, for long lists change often. */
+  keptRow(code, place) {
+    const says = JSON.stringify([place === 0, this.editable, this.shortcuts, code.title, code.modifiers, code.units, code.billable === false, code.stale, (this.state.flags || {})[keyOf(code)], this.findingsOf(code)]);
+    const kept = this.assignedRows.get(keyOf(code));
+    if (kept && kept.says === says && kept.code.system === code.system) {
+      // Its buttons are about the code object of their time; the order is looked up by key.
+      Object.assign(kept.code, code);
+      return kept.row;
+    }
+    const own = { ...code };
+    const row = this.assignedRow(own, place);
+    this.assignedRows.set(keyOf(code), { says, row, code: own });
+    return row;
   }
 
   assignedRow(code, place) {
@@ -973,11 +989,12 @@ class Desk {
     this.focusRow(order[Math.min(Math.max(place + by, 0), order.length - 1)]);
   }
 
-  /** After a decision: the next undecided code of the list, else the first one that was skipped. */
+  /** After a decision: the next undecided code, the preselected ones before the others, else one that was skipped. */
   advance() {
     const order = this.order();
     const place = order.indexOf(this.current);
-    const open = [...order.slice(place + 1), ...order.slice(0, place)].find((index) => !this.decided.has(index));
+    const undecided = [...order.slice(place + 1), ...order.slice(0, place)].filter((index) => !this.decided.has(index));
+    const open = undecided.find((index) => this.suggestions[index].selected) ?? undecided[0];
     if (open === undefined) {
       this.say("Every listed code is decided. Submit when you are ready.");
       this.refreshRow(this.current);
@@ -985,9 +1002,9 @@ class Desk {
       if (row) row.focus({ preventScroll: true });
     } else {
       this.focusRow(open);
-      const { undecided } = this.counts();
-      if (!undecided && this.undecidedBefore) this.say(`Every preselected code is decided. ${this.shortcuts ? `${keyName(this.keys.submit[0])} submits; ` : ""}what follows is less likely.`);
-      this.undecidedBefore = undecided;
+      const left = this.counts().undecided;
+      if (!left && this.undecidedBefore) this.say(`Every preselected code is decided. ${this.shortcuts ? `${keyName(this.keys.submit[0])} submits; ` : ""}what follows is less likely.`);
+      this.undecidedBefore = left;
     }
   }
 
@@ -1456,9 +1473,8 @@ class Desk {
 
   move(code, by) {
     const same = this.state.codes.filter((other) => other.system === code.system);
-    const place = same.indexOf(code);
-    same.splice(place, 1);
-    same.splice(place + by, 0, code);
+    const place = same.findIndex((other) => keyOf(other) === keyOf(code));
+    same.splice(place + by, 0, ...same.splice(place, 1));
     this.reorder(code.system, same);
   }
 
@@ -1909,7 +1925,7 @@ class Desk {
         const save = () => {
           if (this.options.saveKeys) this.options.saveKeys(Object.fromEntries(Object.entries(this.keys).filter(([name, keys]) => keys.join() !== DEFAULT_KEYS[name].join())), this.shortcuts);
           this.drawBanner();
-          for (const index of [this.current]) this.refreshRow(index);
+          this.refreshRow(this.current);
         };
         const listen = (name, button) => {
           fill(button, "press a key …");

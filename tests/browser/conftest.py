@@ -52,9 +52,9 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[object]:
-    """Headless Chromium."""
+    """Headless Chromium. While it runs it holds this thread's event loop, so it is closed with the package."""
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -91,7 +91,7 @@ def _links(process: subprocess.Popen[str], within: float = 120.0) -> dict[str, s
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(browser: object, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """`coder-assist serve` in a process of its own, with a demo database that nobody has touched."""
     port = _free_port()

@@ -93,6 +93,21 @@ def test_the_next_undecided_code_is_focused_and_nothing_scrolls_away(page_of, en
     assert desk.current_code() == rows[0]
 
 
+def test_preselected_codes_come_up_before_the_others(service, page_of):
+    """In every system what is preselected is asked for first; then the page says so, and goes on to the rest."""
+    desk = Desk(page_of("lead"), "ca-002")
+    suggestions = service.desk("ca-002")["run"]["suggestions"]
+    wanted = {s["code"] for s in suggestions if s["selected"]}
+    assert len({s["system"] for s in suggestions if s["selected"]}) == 2
+    decided = set()
+    for _ in wanted:
+        decided.add(desk.current_code())
+        desk.press("a")
+    assert decided == wanted
+    desk.page.get_by_text("Every preselected code is decided.").wait_for()
+    assert desk.current_code() not in wanted
+
+
 def test_the_evidence_of_the_current_code_is_lit(page_of, encounter):
     """The words that a suggestion rests on are marked in the note, and e goes to the next place."""
     desk = Desk(page_of("coder"), encounter())
@@ -242,7 +257,7 @@ def test_hold_with_a_query_and_release_with_the_answer(service, page_of, encount
     desk.press("h")
     desk.page.get_by_label("The provider's answer").fill("Acute systolic.")
     desk.page.get_by_role("button", name="Release", exact=True).last.click()
-    desk.page.locator(".ca-state-in_review").first.wait_for()
+    desk.page.locator(".ca-banner .ca-state-in_review").wait_for()
     assert service.desk(id)["encounter"]["state"] == "in_review"
     assert service.desk(id)["hold"]["answer"] == "Acute systolic."
 

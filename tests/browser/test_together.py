@@ -134,9 +134,7 @@ def test_a_session_that_ends_keeps_what_was_not_saved(service, page_of, encounte
     code = desk.current_code()
     page.context.clear_cookies()
     desk.press("a")
-    page.get_by_text("1 of your changes are not saved yet").or_(
-        page.get_by_text("1 of your changes is not saved yet")
-    ).wait_for()
+    page.get_by_text("Not saved yet: 1 change.").wait_for()
     assert service.verdicts(encounter) == []
     sign_in()
     page.locator(".ca-assigned li").first.wait_for()
