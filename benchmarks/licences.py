@@ -35,7 +35,7 @@ ALLOWED = (
     r"Unlicense|Public Domain|CC0|\bZlib\b|zlib|HPND|BSL-1|Boost",
 )
 # Where the metadata say nothing: what the licence file beside them says.
-KNOWN = {"skops": "MIT"}
+KNOWN = {"skops": "MIT", "axe-playwright-python": "MIT AND MPL-2.0"}  # axe-core inside is MPL
 
 
 @dataclass(frozen=True, slots=True)

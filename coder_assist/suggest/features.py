@@ -294,7 +294,7 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
     listed = sum(
         any(c.mention.section in SECTION_GROUPS["diagnosis_list"] for c in good) for good in holding.values()
     )
-    length = math.log1p(sum(len(note.text) for note in context.encounter.notes))
+    length = math.log1p(sum(note.extent for note in context.encounter.notes))
     treated = tuple(context.drug_conditions)
     for proposal, rivalry in zip(proposals, _rivalry(proposals, holding, strengths), strict=True):
         good = holding[id(proposal)]

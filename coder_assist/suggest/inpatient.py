@@ -148,7 +148,7 @@ class InpatientProposer:
 
     def _read(self, document: Document, found: dict[str, _Gathered]) -> None:
         note = NoteWords.cut(document.note.text, document.sentences)
-        length = max(1, len(document.note.text))
+        length = document.note.extent
         kinds = [_section_of(document, sentence) for sentence in document.sentences]
         plains = [plain(sentence.slice(document.note.text)) for sentence in document.sentences]
         title = "".join(text for text, kind in zip(plains, kinds, strict=True) if kind in _TITLE)

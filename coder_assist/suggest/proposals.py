@@ -90,7 +90,7 @@ class Proposer:
         for document in documents:
             surroundings = Surroundings(document, amendments.sides)
             around.append(surroundings)
-            length = max(1, len(document.note.text))
+            length = document.note.extent
             for mention in document.mentions:
                 position = mention.span.start / length
                 if mention.source == "learned":
@@ -138,8 +138,9 @@ class Proposer:
     ) -> None:
         """Add the procedures whose words stand in a title that nothing else explains."""
         lexicon = self._library.lexicon
+        length = document.note.extent
         for title in titles_of(document, lexicon):
-            position = title.mention.span.start / len(document.note.text)
+            position = title.mention.span.start / length
             for rank, hit in enumerate(lexicon.held_by(title.stems, System.CPT, MOST_OF_TITLE)):
                 source = hit.term.source if hit.score > ALL_OF_IT else "retrieval"
                 self._add(

@@ -13,6 +13,7 @@ from coder_assist.text.matcher import NoteWords
 from coder_assist.types import Section
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[/&+'.-][A-Za-z0-9]+)*")
+_LONGEST = 40  # no abbreviation has more characters; a run of full stops has no end
 NEAR = 160
 
 
@@ -34,7 +35,7 @@ def find_senses(note: NoteWords, sections: Sequence[Section], lexicon: Lexicon) 
         if senses is None:
             if not _compound(note, place):
                 continue
-            token = _TOKEN.match(note.text, word.start)
+            token = _TOKEN.match(note.text, word.start, word.start + _LONGEST)
             senses = lexicon.senses.get(token.group()) if token else None
             if senses is None:
                 continue

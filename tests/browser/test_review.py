@@ -45,7 +45,7 @@ def test_signing_in_with_name_and_password(service, page_of):
     page.get_by_label("Password").fill("correct horse battery")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Good to see you, Nora").wait_for()
-    assert page.locator(".ca-worklist-items a").count() > 0
+    page.locator(".ca-worklist-items a").first.wait_for()
 
 
 def test_reviewing_by_the_keyboard_alone(service, page_of, encounter, capsys):
