@@ -549,6 +549,26 @@ def count_corpus(
         sys.stdout.write(summary([{"specialty": "", "setting": "", **record} for record in records]))
 
 
+@corpus_app.command("attach")
+def attach_corpus(
+    codes: Annotated[Path, typer.Argument(help="Codes kept apart from their texts (JSONL).")],
+    texts: Annotated[Path, typer.Argument(help="The texts (JSONL with id and text, also gzipped).")],
+    to: Annotated[Path, typer.Option("--out", help="Where the coded corpus goes.")],
+) -> None:
+    """Join codes with the texts they are of into a coded corpus. The exit code is 1 if a text is absent or differs."""
+    from coder_assist.learn.attaching import attach
+
+    with _plain_errors():
+        try:
+            lines = [json.dumps(record, ensure_ascii=False) for record in attach(codes, texts)]
+        except CorpusError as error:
+            _error(error)
+            raise typer.Exit(1) from None
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    out.print(f"{len(lines)} coded notes in {to}", highlight=False, soft_wrap=True)
+
+
 @corpus_app.command("samples")
 def sample_corpus(
     directory: Annotated[Path, typer.Argument(help="Holds encounters.jsonl.")] = Path("corpora"),

@@ -281,7 +281,7 @@ def read_corpus(path: Path) -> Iterator[Record]:
             if not line.strip():
                 continue
             try:
-                record = _checked(json.loads(line.decode("utf-8")))
+                record = checked_record(json.loads(line.decode("utf-8")))
             except (UnicodeDecodeError, RecursionError):
                 raise CorpusError(
                     path.name, number, "expected a JSON object of little depth, in UTF-8"
@@ -298,7 +298,8 @@ def read_corpus(path: Path) -> Iterator[Record]:
             yield record
 
 
-def _checked(record: object) -> Record:
+def checked_record(record: object) -> Record:
+    """Return a line of a coded corpus with its codes in written form. Raises ``ValueError`` for another form."""
     if not isinstance(record, dict):
         raise ValueError(f"expected a JSON object; got {type(record).__name__}")
     for key in ("id", "text"):
