@@ -221,7 +221,7 @@ CUES: list[Cue] = [
         f"family history|fhx|fh|maternal|paternal|{_BLOOD}",
         limit=40,
     ),
-    *cues_of(Effect.FAMILY, each(_KIN, "has|had|have|also has|with|died of|died from|was diagnosed with|suffers from"), limit=20),
+    *cues_of(Effect.FAMILY, each(_KIN, "has|had|have|having|also has|with|died of|died from|was diagnosed with|suffers from"), limit=20),
     *cues_of(
         Effect.FAMILY,
         [
@@ -248,7 +248,10 @@ CUES: list[Cue] = [
         "not a surgical|no time|without difficulty|no medication|no medications|no new medication|no new medications|"
         "not receive|not received|not sleep|not work|not walk|not eat|not known to be|not changed|not help|not helped|"
         "long history of|long standing history of|longstanding history of|lifelong history of|not start|not started|"
-        "without doubt|the former|not stop|not stopped|no longer able|no longer takes|no longer taking|not require|not required|not use|not using",
+        "without doubt|without contrast|without iv contrast|without intravenous contrast|without oral contrast|without and with|"
+        "with and without|without gadolinium|without and with contrast|with and without contrast|surgical absence of|"
+        "surgically absent|lack of information|lack of insurance|neu negative|her2 negative|her 2 negative|pr negative|"
+        "triple negative|ongoing risks including|the former|not stop|not stopped|no longer able|no longer takes|no longer taking|not require|not required|not use|not using",
         limit=0,
     ),
     *cues_of(Effect.PSEUDO, each("hour|day|week|month|year|hours|days|weeks|months|years", "history of"), limit=0),

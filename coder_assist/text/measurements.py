@@ -1,4 +1,4 @@
-"""Numbers of a note that are codes in themselves: body mass index and weeks of gestation."""
+"""Numbers of a note that are codes in themselves: body mass index, weeks of gestation, burned body surface."""
 
 from __future__ import annotations
 
@@ -12,14 +12,24 @@ _BMI = re.compile(
     r"\b(?:bmi|body mass index)\b\)?[^.\d\n]{0,25}?(?P<value>\d{2}(?:\.\d{1,2})?)(?![\d/])", re.IGNORECASE
 )
 _WEEKS_BEFORE = re.compile(
-    r"\b(?P<weeks>\d{1,2})(?:(?:\.\d)|(?:[- ]?(?:and |\+ ?)?\d(?:/\d)?(?:th)?))?[- ]*(?:weeks?|wks?|week's|weeks')\b"
+    r"\b(?P<weeks>\d{1,2})(?:(?:\.\d)|\+| plus|(?:[- ]?(?:and |\+ ?)?\d(?:/\d)?(?:th)?))?[- ]*(?:weeks?|wks?|week's|weeks')\b"
     r"(?:(?: and)? \d days?)?[ ,-]*(?:of )?(?:size |intrauterine |estimated |single |viable |twin |\()*"
     r"(?:gestation|gestational|pregnan|iup|ega|ga\b)",
     re.IGNORECASE,
 )
 _WEEKS_AFTER = re.compile(
     r"\b(?:gestation(?:al age)?|pregnancy|iup|ega|gw|intrauterine pregnancy|sonographic age|menstrual age)\b(?:[^.\d\n]|:){0,24}?"
-    r"(?P<weeks>\d{1,2})(?:\.\d|[- ]?(?:and |\+ ?)?\d/\d(?:th)?)?[- ]*(?:weeks?|wks?)\b",
+    r"(?P<weeks>\d{1,2})(?:\.\d|\+| plus|[- ]?(?:and |\+ ?)?\d/\d(?:th)?)?[- ]*(?:weeks?|wks?)\b",
+    re.IGNORECASE,
+)
+# "39-4/7 weeks", "36th and 4/7th week", "at 35-1/7": nothing but gestation is told in sevenths.
+_WEEKS_IN_SEVENTHS = re.compile(
+    r"\b(?P<weeks>[1-4]\d)(?:st|nd|rd|th)?(?:[- ]{1,3}| ?\+ ?| and | & )[0-6](?:st|nd|rd|th)?/7(?:ths?)?\b(?:[- ]*(?:weeks?|wks?)\b)?",
+    re.IGNORECASE,
+)
+# A share of the body surface that burned, before or after the word.
+_BURNED = re.compile(
+    r"\b(?P<share>\d{1,2})(?:\.\d)? ?(?:%|percent) ?(?:tbsa|bsa|(?:total )?body surface(?: area)?)\b[^.\n]{0,20}?\bburn",
     re.IGNORECASE,
 )
 
@@ -55,16 +65,25 @@ def weeks_code(weeks: int) -> str | None:
     return "Z3A.01" if weeks < 8 else "Z3A.49" if weeks > 42 else f"Z3A.{weeks:02d}"
 
 
+def burned_code(percent: int) -> str:
+    """Return the T31 code of a burned share of the body surface, 0 to 99 percent, none of it said to be third degree."""
+    return "T31.0" if percent < 10 else f"T31.{percent // 10}0"
+
+
 def gestations(text: str) -> Iterator[tuple[Span, int]]:
     """Yield the completed weeks of gestation that a note states, with the words that state them."""
     lowered = text.lower()
-    if "week" not in lowered and "wk" not in lowered:
-        return  # most notes: the patterns would try every number of them
-    for pattern in (_WEEKS_BEFORE, _WEEKS_AFTER):
+    # Most notes say nothing of weeks, and the patterns would try every number of them.
+    patterns = [_WEEKS_BEFORE, _WEEKS_AFTER] if "week" in lowered or "wk" in lowered else []
+    if "/7" in text:
+        patterns.append(_WEEKS_IN_SEVENTHS)
+    seen: set[Span] = set()
+    for pattern in patterns:
         for match in pattern.finditer(text):
-            weeks = int(match["weeks"])
-            if 4 <= weeks <= 43:
-                yield Span(match.start(), match.end()), weeks
+            weeks, span = int(match["weeks"]), Span(match.start(), match.end())
+            if 4 <= weeks <= 43 and not any(span.overlaps(other) for other in seen):
+                seen.add(span)
+                yield span, weeks
 
 
 def find_measurements(text: str) -> list[Measurement]:
@@ -74,6 +93,11 @@ def find_measurements(text: str) -> list[Measurement]:
         code = bmi_code(float(match["value"]))
         if code:
             found.append(Measurement(Span(match.start(), match.end()), code))
+    if "burn" in text.lower():
+        found += (
+            Measurement(Span(match.start(), match.end()), burned_code(int(match["share"])))
+            for match in _BURNED.finditer(text)
+        )
     for span, weeks in gestations(text):
         code = weeks_code(weeks)
         if code:
