@@ -11,6 +11,7 @@ from coder_assist.codes.compiler import SOURCES
 from coder_assist.codes.terms import content_stems, key_of
 from coder_assist.suggest.amendments import Amendments
 from coder_assist.suggest.combinations import Combiner
+from coder_assist.suggest.families import Families
 from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
@@ -70,6 +71,7 @@ class Proposer:
         self._priors = priors
         self._walk = SpecificityWalk(library.icd, library.lexicon)
         self._combiner = Combiner(self._make)
+        self._families = Families(library.lexicon.procedures)
         self._choices = lru_cache(maxsize=16384)(self._order)
         self._parts = lru_cache(maxsize=16384)(self._find_parts)
         self._vague = lru_cache(maxsize=16384)(self._is_vague)
@@ -130,7 +132,7 @@ class Proposer:
         self._combiner.extend(proposals, lambda value, c: self._walked(value, c, at_note.get(c.note_id)))
         amendments.apply(list(proposals.values()))
         self._add_alternatives(proposals)
-        self._weigh_procedures(proposals.values(), around)
+        self._families.weigh(proposals, around)
         return list(proposals.values()), frozenset(drugs)
 
     def _add_titles(
@@ -214,23 +216,6 @@ class Proposer:
                 rival.alternatives = [proposal.code.value, *(a for a in proposal.alternatives if a != value)]
                 rival.alternative_rank = place
                 proposals[code] = rival
-
-    def _weigh_procedures(self, proposals: Iterable[Proposal], around: Sequence[Surroundings]) -> None:
-        """Look in the notes for the cues that set a procedure apart from its family."""
-        proposals = [p for p in proposals if p.code.value in self._library.lexicon.procedures]
-        if not proposals:
-            return
-        # Cues begin at a word: "2 cm" is not in "1.2 cm", and "open" is not in "reopen".
-        text = " " + " ".join(word.raw for surroundings in around for word in surroundings.words) + " "
-        for proposal in proposals:
-            facts = self._library.lexicon.procedures[proposal.code.value]
-            proposal.family = facts.family
-            if facts.use == "supply":
-                proposal.never_preselected = "a supply or drug: whether it is billed, the claim decides"
-            if facts.requires:
-                met = all(any(f" {cue}" in text for cue in group) for group in facts.requires)
-                proposal.requirement = 1.0 if met else -1.0
-            proposal.excluded = any(f" {cue}" in text for cue in facts.excludes)
 
     def _make(self, code: Code) -> Proposal | None:
         entry = self._library.icd.get(code.value)
