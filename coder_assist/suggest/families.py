@@ -3,7 +3,7 @@
 A cue is a phrase that begins at a word: "2 cm" is not in "1.2 cm" and "open" not in "reopen", but "fluoroscop"
 is in "fluoroscopic". What the note denies or holds possible is no cue ("without lymph node dissection", "possible
 open"), and what only the history or the plan tells of does not contradict what was done. Where the line that names
-a procedure tells of contrast, views or a size, it alone says which: the next line may name another study or lesion.
+a procedure tells of contrast, views, a size or a side, it alone says which: the next line may name another study.
 """
 
 from __future__ import annotations
@@ -47,34 +47,52 @@ _AROUND_AN_OPERATION = frozenset({K.HISTORY_PRESENT, K.INDICATION, K.CHIEF_COMPL
 _OF_AN_OPERATION = frozenset({K.PROCEDURE, K.PROCEDURE_BODY})
 
 
-# What the line that names a procedure decides, if it says anything of it.
-_ASPECTS = (
-    re.compile(
-        r"contrast|gadolin|enhanc|\bwo\b|with and without|without and with|magnevist|gadavist|multihance|omniscan|"
-        r"dotarem|isovue|omnipaque|visipaque|optiray|ultravist"
-    ),
-    re.compile(r"\bviews?\b|\bap\b|\bpa\b|\bportable\b|\bcomplete\b|\bseries\b"),
-    re.compile(r"\d ?(?:cm|mm|x)\b|\dx\d"),
+# What the line that names a procedure decides, if it says anything of it: which cues tell of it, and which words do.
+_CONTRAST = (
+    r"contrast|gadolin|enhanc|\bwo\b|with and without|without and with|magnevist|gadavist|multihance|omniscan|"
+    r"dotarem|isovue|omnipaque|visipaque|optiray|ultravist"
 )
+_VIEWS = r"\bviews?\b|\bap\b|\bpa\b|\bportable\b|\bcomplete\b|\bseries\b"
+_SIZE = r"\d ?(?:cm|mm|x)\b|\dx\d"
+_SIDE = r"left|right|bilateral|both|unilateral"
+_LIMB = r"(?: (?:upper|lower))?(?: (?:extremity|extremities|legs?|arms?))"
+_ASPECTS = tuple(
+    (re.compile(of_cue), re.compile(of_line))
+    for of_cue, of_line in (
+        (_CONTRAST, _CONTRAST),
+        (_VIEWS, _VIEWS),
+        (_SIZE, _SIZE),
+        (rf"^(?:{_SIDE})(?:{_LIMB})?$", rf"\b(?:{_SIDE}|legs|arms|extremities)\b"),
+    )
+)
+# "L4 to S1" is read as "L4-S1".
+_LEVEL = re.compile(r"[ctls]\d{1,2}")
+_TO = frozenset({"to", "through", "thru", "down"})
 
 
-_Aspects = tuple[re.Pattern[str], ...]
+_Aspects = tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
 
 
 class _Words:
     """Words of notes in order, as one line of text, and what stands between them."""
 
     def __init__(self, words: Sequence[tuple[str, Word]]) -> None:
-        self._words = words
+        last = len(words) - 1
+        self._words = [
+            (text, word)
+            for at, (text, word) in enumerate(words)
+            if word.raw not in _TO
+            or not (0 < at < last and _is_level(words[at - 1][1].raw) and _is_level(words[at + 1][1].raw))
+        ]
         # "W/o" as it is read, all else as it is written.
-        raws = [word.stem if "/" in word.raw else word.raw for _, word in words]
+        raws = [word.stem if "/" in word.raw else word.raw for _, word in self._words]
         self._lengths = list(map(len, raws))
         self._line = " " + " ".join(raws) + " "
         self._starts: list[int] = []
 
-    def tell_of(self, aspect: re.Pattern[str]) -> bool:
+    def tell_of(self, pattern: re.Pattern[str]) -> bool:
         """Say whether the words tell of an aspect of a procedure at all."""
-        return aspect.search(self._line) is not None
+        return pattern.search(self._line) is not None
 
     def hold(self, cue: str) -> bool:
         """Say whether a cue stands among the words and is not denied."""
@@ -108,6 +126,10 @@ class _Words:
             if word.raw in _DENIALS:
                 return True
         return False
+
+
+def _is_level(raw: str) -> bool:
+    return _LEVEL.fullmatch(raw) is not None
 
 
 class Cues:
@@ -168,12 +190,12 @@ class Cues:
                 for word in self._around[note].words_of_sentence(sentence)
             ]
         )
-        return line, tuple(aspect for aspect in _ASPECTS if line.tell_of(aspect))
+        return line, tuple(aspect for aspect in _ASPECTS if line.tell_of(aspect[1]))
 
 
 def _held(cue: str, note: _Words, line: _Words, aspects: _Aspects) -> bool:
     """Say whether the notes hold a cue, or the naming line if it tells of what the cue is about."""
-    return (line if any(aspect.search(cue) for aspect in aspects) else note).hold(cue)
+    return (line if any(of_cue.search(cue) for of_cue, _ in aspects) else note).hold(cue)
 
 
 class Families:
