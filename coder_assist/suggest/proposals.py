@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from coder_assist.codes import Library, Term
+from coder_assist.codes import Hit, Library, Term
 from coder_assist.codes.compiler import SOURCES
 from coder_assist.codes.terms import content_stems, key_of
 from coder_assist.suggest.amendments import Amendments
 from coder_assist.suggest.combinations import Combiner
+from coder_assist.suggest.families import Families
 from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.suggest.surroundings import NOT_OF_A_TERM, Surroundings
-from coder_assist.suggest.titles import titles_of
+from coder_assist.suggest.titles import Title, titles_of
 from coder_assist.text.performance import Performance
 from coder_assist.types import (
     Candidate,
@@ -33,6 +34,9 @@ from coder_assist.types import (
 RETRIEVED = 3
 MOST_OF_TITLE = 6
 ALL_OF_IT = 0.999
+# A title below this needs the diagnoses to say what was operated on; how many terms both may name together.
+NAMED_BY_TITLE = 0.8
+MOST_WITH_LISTS = 20
 COMPETING = 3
 LEAST_PRECISION = 0.12
 MOST_PHRASES = 3
@@ -70,6 +74,7 @@ class Proposer:
         self._priors = priors
         self._walk = SpecificityWalk(library.icd, library.lexicon)
         self._combiner = Combiner(self._make)
+        self._families = Families(library.lexicon.procedures)
         self._choices = lru_cache(maxsize=16384)(self._order)
         self._parts = lru_cache(maxsize=16384)(self._find_parts)
         self._vague = lru_cache(maxsize=16384)(self._is_vague)
@@ -130,7 +135,7 @@ class Proposer:
         self._combiner.extend(proposals, lambda value, c: self._walked(value, c, at_note.get(c.note_id)))
         amendments.apply(list(proposals.values()))
         self._add_alternatives(proposals)
-        self._weigh_procedures(proposals.values(), around)
+        self._families.weigh(proposals, around)
         return list(proposals.values()), frozenset(drugs)
 
     def _add_titles(
@@ -141,12 +146,29 @@ class Proposer:
         length = document.note.extent
         for title in titles_of(document, lexicon):
             position = title.mention.span.start / length
-            for rank, hit in enumerate(lexicon.held_by(title.stems, System.CPT, MOST_OF_TITLE)):
+            hits = lexicon.held_by(title.stems, System.CPT, MOST_OF_TITLE)
+            if not hits or hits[0].score < NAMED_BY_TITLE:
+                hits += self._named_with_lists(title, surroundings, {hit.term.code for hit in hits})
+            for rank, hit in enumerate(hits):
                 source = hit.term.source if hit.score > ALL_OF_IT else "retrieval"
                 self._add(
                     proposals, document, title.mention, surroundings,
                     hit.term, hit.score, source, 0, rank, position,
                 )  # fmt: skip
+
+    def _named_with_lists(self, title: Title, surroundings: Surroundings, known: set[Code]) -> list[Hit]:
+        """Return the procedures that a title names together with the lists of diagnoses: "closed reduction"
+        below "distal radius fracture". All words of the term stand there, most of the title's among them.
+        """
+        around = {*title.stems, *surroundings.around}
+        hits = self._library.lexicon.held_by(sorted(around), System.CPT, MOST_WITH_LISTS)
+        found = []
+        for hit in hits:
+            of_term = set(self._stems_of(hit.term.text))
+            shared = len(of_term.intersection(title.stems))
+            if hit.term.code not in known and of_term <= around and 2 * shared >= len(title.stems) and shared > 1:
+                found.append(hit)
+        return found
 
     def _walked(self, value: str, candidate: Candidate, surroundings: Surroundings | None) -> str:
         """Return the billable code that the surroundings of a candidate's mention support below a node."""
@@ -174,6 +196,12 @@ class Proposer:
         for code, phrases in by_code.items():
             phrases.sort(key=lambda phrase: (-phrase[0], -phrase[1], phrase[3].span))
             proposal = proposals.get(code) or Proposal(code, self._title(code))
+            if code.system is not System.ICD10CM:
+                # Where the sentence that names a procedure says that it was not done today, no phrase of it says so.
+                away = {(c.note_id, c.mention.sentence) for c in proposal.candidates if not affirmed(c)}
+                phrases = [p for p in phrases if (p[2].note.id, p[3].sentence) not in away]
+                if not phrases:
+                    continue
             known = proposals.setdefault(code, proposal)
             holding = [p for p in phrases if p[3].assertion.polarity is Polarity.AFFIRMED] or phrases
             known.memory_precision, known.memory_support = holding[0][0], holding[0][1]
@@ -214,23 +242,6 @@ class Proposer:
                 rival.alternatives = [proposal.code.value, *(a for a in proposal.alternatives if a != value)]
                 rival.alternative_rank = place
                 proposals[code] = rival
-
-    def _weigh_procedures(self, proposals: Iterable[Proposal], around: Sequence[Surroundings]) -> None:
-        """Look in the notes for the cues that set a procedure apart from its family."""
-        proposals = [p for p in proposals if p.code.value in self._library.lexicon.procedures]
-        if not proposals:
-            return
-        # Cues begin at a word: "2 cm" is not in "1.2 cm", and "open" is not in "reopen".
-        text = " " + " ".join(word.raw for surroundings in around for word in surroundings.words) + " "
-        for proposal in proposals:
-            facts = self._library.lexicon.procedures[proposal.code.value]
-            proposal.family = facts.family
-            if facts.use == "supply":
-                proposal.never_preselected = "a supply or drug: whether it is billed, the claim decides"
-            if facts.requires:
-                met = all(any(f" {cue}" in text for cue in group) for group in facts.requires)
-                proposal.requirement = 1.0 if met else -1.0
-            proposal.excluded = any(f" {cue}" in text for cue in facts.excludes)
 
     def _make(self, code: Code) -> Proposal | None:
         entry = self._library.icd.get(code.value)

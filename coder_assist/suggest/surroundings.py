@@ -75,6 +75,8 @@ class Surroundings:
         self._document = document
         self._corrections = corrections
         self.note_id = document.note.id
+        self.text = document.note.text
+        self.sections = document.sections
         self._sentences: dict[int, frozenset[str]] = {}
         lists = [section for section in document.sections if section.kind in _LISTS]
         text = document.note.text
@@ -112,6 +114,11 @@ class Surroundings:
         if section_group(mention.section) not in ("diagnosis_list", "diagnosis_early"):
             return 99
         return mention.sentence - self._first_line[mention.section] + 1
+
+    def words_of_sentence(self, sentence: int) -> Sequence[Word]:
+        """Return the words that begin within a sentence of the document."""
+        first, last = self._range(self._document.sentences[sentence])
+        return self.words[first:last]
 
     def _range(self, span: Span) -> tuple[int, int]:
         """Return the words ``[first, last)`` that begin within a span."""

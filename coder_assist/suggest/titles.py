@@ -39,6 +39,10 @@ _STUDY = re.compile(
 )
 _LEVEL = re.compile(r"c[1-7]|t(?:[1-9]|1[0-2])|l[1-5]|s1")
 _REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar", "s": "lumbar"}
+# How a study was done: the cues of the catalogue tell it, it names no study.
+_MANNER = frozenset(
+    "without contrast gadolinium iv intravenous enhanced enhancement noncontrast unenhanced wo".split()
+)
 # Words of a sentence about somebody; a heading has none.
 _SENTENCE = re.compile(
     r"\b(?:he|she|we|i|they|patient|pt|is|are|was|were|had|has|have|will|would|should|to)\b"
@@ -127,4 +131,8 @@ def _named(word: Word) -> str:
 
 
 def _telling(found: Sequence[Word]) -> list[Word]:
-    return [word for word in found if word.stem not in STOPWORDS and word.raw not in MODIFIERS]
+    return [
+        word
+        for word in found
+        if word.stem not in STOPWORDS and word.stem not in _MANNER and word.raw not in MODIFIERS
+    ]

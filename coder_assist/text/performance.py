@@ -6,6 +6,7 @@ section decides elsewhere (``suggest``); a title of an operation needs none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import lru_cache
@@ -99,6 +100,9 @@ _AFTER_IT: dict[Performance, list[str]] = {
         *each("declined|refused|deferred|not performed|not done|not obtained|could not be performed|could not be done|is not indicated"),
     ],
 }  # fmt: skip
+# What makes a procedure one of the past even in the list of an operation's diagnoses.
+_LED = re.compile(r"(?:^| )(?:status post|s/p|history of|h/o|hx of)(?: (?!and |for )\S+){0,3}$")
+_LEADS = 6
 # Words behind which another clause begins.
 _CLAUSE = frozenset("but however which who although though because whereas then".split())
 
@@ -125,9 +129,10 @@ def performance_of(
     note: NoteWords, places: Sequence[int], section: SectionKind, assertion: Assertion
 ) -> Performance | None:
     """Return what a note says of the procedure named at ``places``, ``None`` if it says nothing."""
-    if section in TOLD:
-        return Performance.DONE
     first, last = note.ranges[note.sentence_of[places[0]]]
+    if section in TOLD:
+        led = " ".join(word.raw for word in note.words[max(first, places[0] - _LEADS) : places[0]])
+        return Performance.BEFORE if _LED.search(led) else Performance.DONE
     before, after = _tables()
     found = [
         *_nearest(note, before, first, places, back=True),
