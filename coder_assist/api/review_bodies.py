@@ -195,12 +195,21 @@ class SampleBody(Record):
     since: Annotated[Moment | None, Field(alias="from")] = None
     until: Annotated[Moment | None, Field(alias="to")] = None
     coder: Line | None = None
+    blinded: Annotated[
+        Flag, Field(description="Whether the auditor codes the notes alone before seeing the codes.")
+    ] = False
 
 
 class AuditBody(Record):
     """An audit to begin."""
 
     sample: SampleBody
+
+
+class SecondCodingBody(Record):
+    """What an auditor codes from the notes alone, first-listed first; none says that they support none."""
+
+    codes: Annotated[list[CodeBody], Field(max_length=200)]
 
 
 class AuditFindingBody(CodeBody):

@@ -250,6 +250,7 @@ class DeskAnswer(Record):
     hold: HoldAnswer | None
     flags: dict[str, dict[str, bool]]
     version: int
+    veiled: bool = Field(description="Whether the caller codes it blind and gets the notes alone.")
 
 
 class OutcomeAnswer(Record):
@@ -397,12 +398,28 @@ class AuditFindingAnswer(CodeReference):
     final_by: str | None
 
 
+class SecondCode(CodeReference):
+    """A code of a second coding."""
+
+    title: str
+
+
+class SecondCodingAnswer(Record):
+    """What somebody coded from the notes alone, first-listed first."""
+
+    codes: list[SecondCode]
+    by: str
+    at: datetime
+
+
 class AuditItemAnswer(Record):
     """One encounter of an audit."""
 
     encounter: str
     state: EncounterState
     submission: SubmissionAnswer
+    veiled: bool = Field(description="Whether the codes are kept back until the second coding is there.")
+    second: SecondCodingAnswer | None
     findings: list[AuditFindingAnswer]
     finished_by: str | None
     finished_at: datetime | None
@@ -418,6 +435,7 @@ class SampleAnswer(Record):
     since: Annotated[datetime | None, Field(alias="from")]
     until: Annotated[datetime | None, Field(alias="to")]
     coder: str | None
+    blinded: bool
 
 
 class AuditAnswer(Record):

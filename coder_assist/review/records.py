@@ -198,6 +198,7 @@ class Desk:
 
     ``encounter`` carries the notes in their newest versions. ``run`` is the newest one that is done, or
     else the newest at all. ``decisions`` are all that were ever made, oldest first. ``hold`` is the open one.
+    Of a ``veiled`` one only the encounter's own data are given: its reader codes it blind.
     """
 
     summary: EncounterSummary
@@ -209,6 +210,7 @@ class Desk:
     hold: Hold | None
     submission: Submission | None
     version: int
+    veiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +366,8 @@ class AuditFinding:
 class AuditItem:
     """One encounter of an audit, with the submission that was read again.
 
-    In a blinded audit the submission shows no codes before the ``second`` coding is there. ``inclusion`` is
+    In a blinded audit it is ``veiled`` before the ``second`` coding is there: the submission shows no codes,
+    and who reads it sees nothing at the desk but the notes. ``inclusion`` is
     the chance that the encounter had to be drawn, ``None`` for audits from before it was kept.
     """
 
@@ -377,6 +380,7 @@ class AuditItem:
     outcome: EncounterState | None
     inclusion: float | None = None
     second: SecondCoding | None = None
+    veiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

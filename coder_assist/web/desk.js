@@ -18,7 +18,8 @@
  * `resume()`), "conflict" (with `changed`), "state" (the encounter's state forbids it), "blocked" (with
  * `findings`), or anything else, which is shown.
  *
- * Options: scope "document" | "root" (where shortcuts are heard), practice, readonly, submitLabel, keys,
+ * Options: scope "document" | "root" (where shortcuts are heard), practice, hint (said in place of practice's own words),
+ * readonly, submitLabel, keys,
  * shortcuts, saveKeys(keys, shortcuts), tools (elements for the banner).
  */
 
@@ -79,7 +80,7 @@ const SYSTEMS = ["ICD-10-CM", "ICD-10-PCS", "CPT", "HCPCS"];
 const SEVERITIES = ["error", "warning", "query", "information"];
 const SIGNS = { error: "✖", warning: "▲", query: "?", information: "i" };
 const MARKS = { accept: ["✓", "accepted"], add: ["✓", "added"], reject: ["✗", "rejected"], replace: ["⇄", "replaced"], defer: ["…", "deferred"] };
-const EVENTS = { "encounter.import": "imported", "run.done": "computed suggestions", "run.failed": "could not compute suggestions", "encounter.claim": "took it", "encounter.assign": "assigned it", "encounter.hold": "put it on hold", "encounter.release": "released it", "encounter.submit": "submitted it", "encounter.reopen": "reopened it", "encounter.order": "changed the order of codes", "audit.create": "drew it for an audit", "audit.finding": "audited a code", "audit.rebut": "rebutted a finding", "audit.final": "gave a final verdict", "audit.finish": "finished the audit", "note.version": "added a new version of a note" };
+const EVENTS = { "encounter.import": "imported", "run.done": "computed suggestions", "run.failed": "could not compute suggestions", "encounter.claim": "took it", "encounter.assign": "assigned it", "encounter.hold": "put it on hold", "encounter.release": "released it", "encounter.submit": "submitted it", "encounter.reopen": "reopened it", "encounter.order": "changed the order of codes", "audit.create": "drew it for an audit", "audit.second": "coded it blind", "audit.finding": "audited a code", "audit.rebut": "rebutted a finding", "audit.final": "gave a final verdict", "audit.finish": "finished the audit", "note.version": "added a new version of a note" };
 const LIKELY = 0.2;
 const REASON_WAIT = 1600;
 const RETRY_AFTER = 2500;
@@ -715,7 +716,7 @@ class Desk {
     const parts = [el("h2", {}, "Suggested", this.suggestions.length > 0 && el("span", { class: "ca-count" }, String(this.suggestions.length)))];
     const run = this.state.run;
     if (this.options.practice) {
-      parts.push(el("p", { class: "ca-empty" }, "Code the note on your own: search a code, or select words of the note. The tool's suggestions come when you compare."));
+      parts.push(el("p", { class: "ca-empty" }, this.options.hint || "Code the note on your own: search a code, or select words of the note. The tool's suggestions come when you compare."));
     } else if (run && run.state === "failed") {
       parts.push(el("p", { class: "ca-empty" }, "No suggestions could be computed for this encounter; codes can be searched and added."));
     } else if (!run || (run.state && run.state !== "done")) {

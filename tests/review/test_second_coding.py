@@ -39,7 +39,15 @@ def test_blinded_reader_codes_first(store: Store) -> None:
     (item,) = store.audits.get(audit.id).items
     assert item.submission.codes == () and item.second is None
     assert store.audits.veiled("e1")
-    assert store.audits.notes_to_code(audit.id, "e1").notes[0].text.startswith("Type 2 diabetes")
+    desk = store.desk("e1", AUD)
+    assert desk.veiled and desk.encounter.notes[0].text.startswith("Type 2 diabetes")
+    assert (desk.run, desk.decisions, desk.codes, desk.submission) == (None, (), (), None)
+    assert (desk.summary.decided, desk.summary.undecided) == (0, 0)
+    assert store.worklist(reader=AUD).items == (desk.summary,)
+    assert store.worklist(reader=LEA).items[0].decided == 2
+    assert store.desk("e1", ANA) == store.desk("e1") and not store.desk("e1").veiled
+    with pytest.raises(StateConflict, match="blinded"):
+        store.history("e1", AUD)
     with pytest.raises(StateConflict, match="blinded"):
         store.audits.find(AUD, audit.id, "e1", NewAuditFinding(DIABETES, AuditVerdict.AGREE))
     with pytest.raises(StateConflict, match="blinded"):
@@ -70,7 +78,8 @@ def test_second_coding_is_only_once_and_only_blind(store: Store) -> None:
     with pytest.raises(StateConflict, match="open to see"):
         store.audits.second_code(AUD, seen.id, "e2", [DIABETES])
     with pytest.raises(NotFound):
-        store.audits.notes_to_code(audit.id, "e2")
+        store.audits.second_code(AUD, audit.id, "e2", [])
+    assert not store.desk("e2", AUD).veiled
 
 
 def test_plan_is_what_would_be_drawn(store: Store) -> None:
