@@ -141,6 +141,16 @@ class Verdict(StrEnum):
     UNDO = "undo"
 
 
+class PresentOnAdmission(StrEnum):
+    """Whether a diagnosis was there at the order for admission (UB-04 and 837I; guidelines, Appendix I)."""
+
+    YES = "Y"
+    NO = "N"
+    UNDOCUMENTED = "U"
+    UNDETERMINED = "W"
+    EXEMPT = "1"
+
+
 class Via(StrEnum):
     """Which path in the review led to the decision."""
 
@@ -471,6 +481,7 @@ class Decision:
     undoes: int | None = None
     undone: bool = False
     stale: bool = False
+    present_on_admission: PresentOnAdmission | None = None
 
 
 @dataclass(frozen=True, slots=True)

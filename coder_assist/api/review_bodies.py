@@ -11,7 +11,7 @@ from coder_assist.api.access import Scope
 from coder_assist.api.schemas import Record
 from coder_assist.errors import InputError
 from coder_assist.review.states import AuditError, AuditVerdict, Role, SampleKind
-from coder_assist.types import Code, Setting, Span, System, Verdict, Via
+from coder_assist.types import Code, PresentOnAdmission, Setting, Span, System, Verdict, Via
 
 
 # PostgreSQL keeps no NUL, and UTF-8 has no half of a surrogate pair.
@@ -73,6 +73,10 @@ class LineBody(CodeBody):
         list[Annotated[str, Field(pattern=r"^[A-Z0-9]{2}$")]], Field(max_length=4, default_factory=list)
     ]
     units: Annotated[int, Field(ge=1, le=9999), WHOLE] = 1
+    present_on_admission: Annotated[
+        PresentOnAdmission | None,
+        Field(description="Of a diagnosis; needed on a hospital's claim of a stay."),
+    ] = None
 
 
 class PlaceBody(Record):

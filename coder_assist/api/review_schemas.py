@@ -23,7 +23,7 @@ from coder_assist.review.states import (
     RunState,
     SampleKind,
 )
-from coder_assist.types import Claim, SectionKind, Setting, Sex, Verdict, Via
+from coder_assist.types import Claim, PresentOnAdmission, SectionKind, Setting, Sex, Verdict, Via
 
 
 class Self(Record):
@@ -134,6 +134,7 @@ class DecisionAnswer(CodeReference):
     replaces: CodeReference | None
     modifiers: list[str]
     units: int
+    present_on_admission: PresentOnAdmission | None
     reason: str
     via: Via
     reviewer: str
@@ -153,6 +154,7 @@ class FinalCodeAnswer(CodeReference):
     sequence: int
     modifiers: list[str]
     units: int
+    present_on_admission: PresentOnAdmission | None
     decision: int
     from_suggestion: bool
     billable: bool | None = Field(description="Null where no installed book has the code.")
@@ -174,7 +176,7 @@ class ClaimDiagnosis(Record):
     letter: str
     code: str
     title: str
-    present_on_admission: str | None
+    present_on_admission: PresentOnAdmission | None
 
 
 class ClaimPointer(Record):

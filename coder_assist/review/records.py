@@ -16,7 +16,18 @@ from coder_assist.review.states import (
     RunState,
     SampleKind,
 )
-from coder_assist.types import Claim, Code, Decision, Encounter, Place, Setting, Sex, Verdict, Via
+from coder_assist.types import (
+    Claim,
+    Code,
+    Decision,
+    Encounter,
+    Place,
+    PresentOnAdmission,
+    Setting,
+    Sex,
+    Verdict,
+    Via,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,7 @@ class NewDecision:
     """A decision as it comes from a coder.
 
     ``suggestion`` is the place in the latest run's suggestions, from 0. Without ``evidence`` a decision
-    about a suggestion rests on the suggestion's.
+    about a suggestion rests on the suggestion's. ``present_on_admission`` is of a diagnosis that is coded.
     """
 
     verdict: Verdict
@@ -109,6 +120,7 @@ class NewDecision:
     reason: str = ""
     via: Via = Via.SINGLE
     evidence: tuple[Place, ...] = ()
+    present_on_admission: PresentOnAdmission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,7 @@ class FinalCode:
     decision: int
     from_suggestion: bool
     stale: bool = False
+    present_on_admission: PresentOnAdmission | None = None
 
 
 @dataclass(frozen=True, slots=True)

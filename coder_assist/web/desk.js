@@ -77,6 +77,7 @@ export const REASONS = [
 ];
 
 const SYSTEMS = ["ICD-10-CM", "ICD-10-PCS", "CPT", "HCPCS"];
+const ADMISSION = [["", "not said"], ["Y", "Y: yes"], ["N", "N: no"], ["U", "U: not documented"], ["W", "W: clinically undetermined"], ["1", "1: exempt"]];
 const SEVERITIES = ["error", "warning", "query", "information"];
 const SIGNS = { error: "✖", warning: "▲", query: "?", information: "i" };
 const MARKS = { accept: ["✓", "accepted"], add: ["✓", "added"], reject: ["✗", "rejected"], replace: ["⇄", "replaced"], defer: ["…", "deferred"] };
@@ -585,7 +586,7 @@ class Desk {
 
   /** The row of an assigned code; one that says the same as before is used again, for long lists change often. */
   keptRow(code, place) {
-    const says = JSON.stringify([place === 0, this.editable, this.shortcuts, code.title, code.modifiers, code.units, code.billable === false, code.stale, (this.state.flags || {})[keyOf(code)], this.findingsOf(code)]);
+    const says = JSON.stringify([place === 0, this.editable, this.shortcuts, code.title, code.modifiers, code.units, code.present_on_admission, code.billable === false, code.stale, (this.state.flags || {})[keyOf(code)], this.findingsOf(code)]);
     const kept = this.assignedRows.get(keyOf(code));
     if (kept && kept.says === says && kept.code.system === code.system) {
       // Its buttons are about the code object of their time; the order is looked up by key.
@@ -600,7 +601,7 @@ class Desk {
 
   assignedRow(code, place) {
     const lead = place === 0 && code.system.startsWith("ICD") ? (this.facility ? "principal" : "first-listed") : null;
-    const extra = [...(code.modifiers || []).map((modifier) => `-${modifier}`), code.units > 1 ? `×${code.units}` : ""].join(" ").trim();
+    const extra = [...(code.modifiers || []).map((modifier) => `-${modifier}`), code.units > 1 ? `×${code.units}` : "", code.present_on_admission ? `POA ${code.present_on_admission}` : ""].join(" ").trim();
     return el(
       "li",
       { class: "ca-code ca-final", dataset: { code: keyOf(code) } },
@@ -1240,9 +1241,9 @@ class Desk {
     const codes = this.state.codes.filter((code) => keyOf(code) !== gone);
     const there = codes.findIndex((code) => keyOf(code) === keyOf(decision));
     if (decision.verdict !== "reject" && there >= 0) {
-      codes[there] = { ...codes[there], modifiers: decision.modifiers || [], units: decision.units || 1 };
+      codes[there] = { ...codes[there], modifiers: decision.modifiers || [], units: decision.units || 1, present_on_admission: decision.present_on_admission || null };
     } else if (decision.verdict !== "reject") {
-      const code = { system: decision.system, code: decision.code, title: this.titleOf(decision) || "", modifiers: decision.modifiers || [], units: decision.units || 1 };
+      const code = { system: decision.system, code: decision.code, title: this.titleOf(decision) || "", modifiers: decision.modifiers || [], units: decision.units || 1, present_on_admission: decision.present_on_admission || null };
       codes.splice(place < 0 ? codes.length : place, 0, code);
     }
     this.state.codes = codes;
@@ -1502,10 +1503,14 @@ class Desk {
   async edit(code) {
     const modifiers = el("input", { name: "modifiers", value: (code.modifiers || []).join(" "), pattern: "([A-Za-z0-9]{2}( +[A-Za-z0-9]{2}){0,3})? *", autofocus: true });
     const units = el("input", { name: "units", type: "number", min: "1", max: "999", value: String(code.units || 1) });
+    const { setting, claim } = this.state.encounter;
+    const ofStay = code.system === "ICD-10-CM" && setting === "inpatient" && claim !== "professional";
+    const admission = el("select", { name: "admission", autofocus: ofStay }, ADMISSION.map(([value, said]) => el("option", { value, selected: (code.present_on_admission || "") === value }, said)));
     const done = await dialog(this.root, `Modifiers and units of ${code.code}`, (close) =>
       el(
         "form",
         { method: "dialog", onsubmit: () => close(true) },
+        ofStay && el("label", {}, "Present on admission", admission),
         el("label", {}, "Modifiers, two characters each, at most four", modifiers),
         el("label", {}, "Units", units),
         actions(close, "Set"),
@@ -1515,7 +1520,7 @@ class Desk {
     // The code is decided on anew, with what stands beside it, and rests on the same words as before.
     const index = this.suggestions.findIndex((suggestion) => keyOf(suggestion) === keyOf(code));
     const earlier = this.state.decisions.filter((decision) => keyOf(decision) === keyOf(code) && !decision.undone && decision.evidence).pop();
-    const more = { modifiers: modifiers.value.toUpperCase().split(/\s+/).filter(Boolean), units: Number(units.value) };
+    const more = { modifiers: modifiers.value.toUpperCase().split(/\s+/).filter(Boolean), units: Number(units.value), ...(admission.value ? { present_on_admission: admission.value } : {}) };
     if (index < 0 && earlier) more.evidence = earlier.evidence;
     this.decide([this.decision(index < 0 ? "add" : "accept", code, index < 0 ? null : index, "single", more)]);
   }

@@ -235,6 +235,13 @@ IMPOSSIBLE_DECISIONS = {
     "of no person": {"reviewer": "nobody"},
     "no units": {"units": 0},
     "unknown way": {"via": "magic"},
+    "no procedure is present on admission": {"system": "CPT", "code": "99213", "present_on_admission": "Y"},
+    "nothing rejected is present on admission": {
+        "verdict": "reject",
+        "reason": "other",
+        "present_on_admission": "Y",
+    },
+    "unknown indicator": {"present_on_admission": "X"},
 }
 
 

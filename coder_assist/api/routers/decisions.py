@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Response
@@ -71,6 +72,7 @@ def _new(body: DecisionBody) -> NewDecision:
         reason=body.reason,
         via=body.via,
         evidence=tuple(Place(place.note_id, place.span()) for place in body.evidence),
+        present_on_admission=body.present_on_admission,
     )
 
 
@@ -141,7 +143,8 @@ def _tried(lines: Iterable[LineBody]) -> list[FinalCode]:
     for line in lines:
         places[line.system] = places.get(line.system, 0) + 1
         code, place = line.parsed(), places[line.system]
-        codes.append(FinalCode(code, "", place, tuple(line.modifiers), line.units, 0, False))
+        tried = FinalCode(code, "", place, tuple(line.modifiers), line.units, 0, False)
+        codes.append(replace(tried, present_on_admission=line.present_on_admission))
     return codes
 
 
