@@ -361,10 +361,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A change of the code set that would answer a finding: take out, put in."""
+    """A change of the code set that would answer a finding: take out, put in, and what lines then carry.
+
+    ``modifiers`` are of codes that stay or come in: all that the line carries afterwards, in their order.
+    """
 
     remove: tuple[Code, ...] = ()
     add: tuple[Code, ...] = ()
+    modifiers: tuple[tuple[Code, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from coder_assist.suggest.rules import Coding, Line
+from coder_assist.suggest.rules.coding import MOST_MODIFIERS
 from coder_assist.suggest.rules.pointers import MOST_DIAGNOSES, pointers
 from coder_assist.types import Claim, Finding, Setting, Severity, System
 
 MOST_FACILITY_DIAGNOSES = 25
 MOST_FACILITY_PROCEDURES = 25
 MOST_PROFESSIONAL_LINES = 50
-MOST_MODIFIERS = 4
 
 
 @dataclass(frozen=True, slots=True)

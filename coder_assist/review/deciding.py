@@ -17,11 +17,11 @@ from coder_assist.review.records import Actor, NewDecision
 from coder_assist.review.standing import CODING, Line, subjects_of
 from coder_assist.review.states import RejectReason
 from coder_assist.review.tables import DecisionRow, EncounterRow, NoteRow, RunRow, SuggestionRow
+from coder_assist.suggest.rules.coding import MOST_MODIFIERS
 from coder_assist.types import Code, Decision, Place, Span, System, Verdict, Via
 
 MOST_DECISIONS = 500
 MOST_UNITS = 9_999
-MOST_MODIFIERS = 4
 LONGEST_REASON = 500
 
 _MODIFIER = re.compile(r"[A-Z0-9]{2}")

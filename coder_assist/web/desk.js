@@ -668,17 +668,24 @@ class Desk {
   /** Whether the fix of a finding has something to change: what it would move or take out is there. */
   fixable(finding) {
     if (!finding.fix) return false;
-    const { remove, add } = finding.fix;
-    const moves = remove.length === 1 && add.length === 1 && keyOf(remove[0]) === keyOf(add[0]);
+    const { remove, add, modifiers = [] } = finding.fix;
     const there = (code) => this.state.codes.some((other) => keyOf(other) === keyOf(code));
     const offered = (code) => this.suggestions.some((other, index) => keyOf(other) === keyOf(code) && !this.decided.has(index));
-    return moves ? there(remove[0]) : remove.every((code) => there(code) || offered(code));
+    const marks = modifiers.every((line) => there(line) || add.some((code) => keyOf(code) === keyOf(line)));
+    return marks && remove.every((code) => there(code) || (!this.moves(finding.fix) && offered(code)));
+  }
+
+  /** Whether a fix takes out what it puts in again: that moves these codes behind the others. */
+  moves({ remove, add }) {
+    return remove.length > 0 && remove.length === add.length && remove.every((code, place) => keyOf(code) === keyOf(add[place]));
   }
 
   fixLabel(fix) {
     const out = fix.remove.map((code) => code.code);
     const into = fix.add.map((code) => code.code);
-    if (out.length === 1 && into.length === 1 && out[0] === into[0]) return `Move ${out[0]} last`;
+    const marked = (fix.modifiers || []).map((line) => [line.code, ...line.modifiers].join("-"));
+    if (this.moves(fix)) return `Move ${out.join(", ")} last`;
+    if (!out.length && !into.length) return `Set ${marked.join(", ")}`;
     if (!into.length) return `Take out ${out.join(", ")}`;
     return out.length ? `${out.join(", ")} → ${into.join(", ")}` : `Add ${into.join(", ")}`;
   }
@@ -1167,21 +1174,29 @@ class Desk {
   }
 
   applyFix(finding) {
-    const { remove, add } = finding.fix;
-    if (remove.length === 1 && add.length === 1 && keyOf(remove[0]) === keyOf(add[0])) {
-      const moved = this.state.codes.find((code) => keyOf(code) === keyOf(add[0]));
-      const same = this.state.codes.filter((code) => code.system === add[0].system && code !== moved);
-      if (moved) this.reorder(add[0].system, [...same, moved]);
+    const { remove, add, modifiers = [] } = finding.fix;
+    const standing = (code) => this.state.codes.find((other) => keyOf(other) === keyOf(code));
+    if (this.moves(finding.fix)) {
+      const moved = add.map(standing);
+      const same = this.state.codes.filter((code) => code.system === add[0].system && !moved.includes(code));
+      this.reorder(add[0].system, [...same, ...moved]);
       return;
     }
+    // What comes in takes over what stood beside the code it replaces, unless the fix says otherwise.
+    const beside = (code, old) => {
+      const named = modifiers.find((line) => keyOf(line) === keyOf(code));
+      const { modifiers: kept = [], units = 1, present_on_admission = null } = old || {};
+      return { modifiers: named ? named.modifiers : kept, units, ...(present_on_admission ? { present_on_admission } : {}) };
+    };
     const decisions = [];
     remove.forEach((code, place) => {
       const at = this.suggestions.findIndex((suggestion) => keyOf(suggestion) === keyOf(code));
       const index = at < 0 ? null : at;
-      if (add[place]) decisions.push(this.decision("replace", add[place], index, "alternative", { replaces: code }));
+      if (add[place]) decisions.push(this.decision("replace", add[place], index, "alternative", { replaces: code, ...beside(add[place], standing(code)) }));
       else decisions.push(this.decision("reject", code, index, "single", { reason: "wrong_code" }));
     });
-    for (const code of add.slice(remove.length)) decisions.push(this.decision("add", code, null, "alternative"));
+    for (const code of add.slice(remove.length)) decisions.push(this.decision("add", code, null, "alternative", beside(code)));
+    for (const line of modifiers.filter((marked) => !add.some((code) => keyOf(code) === keyOf(marked)))) decisions.push(this.again(line, beside(line, standing(line))));
     this.decide(decisions);
     this.say(`${this.fixLabel(finding.fix)}: done.`);
   }
@@ -1517,12 +1532,16 @@ class Desk {
       ),
     );
     if (!done) return;
-    // The code is decided on anew, with what stands beside it, and rests on the same words as before.
+    const more = { modifiers: modifiers.value.toUpperCase().split(/\s+/).filter(Boolean), units: Number(units.value), ...(admission.value ? { present_on_admission: admission.value } : {}) };
+    this.decide([this.again(code, more)]);
+  }
+
+  /** Decide on a code anew, with what stands beside it; it rests on the same words as before. */
+  again(code, more) {
     const index = this.suggestions.findIndex((suggestion) => keyOf(suggestion) === keyOf(code));
     const earlier = this.state.decisions.filter((decision) => keyOf(decision) === keyOf(code) && !decision.undone && decision.evidence).pop();
-    const more = { modifiers: modifiers.value.toUpperCase().split(/\s+/).filter(Boolean), units: Number(units.value), ...(admission.value ? { present_on_admission: admission.value } : {}) };
-    if (index < 0 && earlier) more.evidence = earlier.evidence;
-    this.decide([this.decision(index < 0 ? "add" : "accept", code, index < 0 ? null : index, "single", more)]);
+    const evidence = index < 0 && earlier ? { evidence: earlier.evidence } : {};
+    return this.decision(index < 0 ? "add" : "accept", code, index < 0 ? null : index, "single", { ...more, ...evidence });
   }
 
   // ---- dialogs -------------------------------------------------------------------------------------------

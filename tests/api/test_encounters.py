@@ -292,6 +292,28 @@ async def test_a_stay_says_what_was_present_on_admission(office: Any) -> None:
     assert [code["present_on_admission"] for code in item["submission"]["codes"]] == ["Y", "N"]
 
 
+async def test_a_fix_may_set_modifiers(office: Any) -> None:
+    """What a finding would have a line carry answers the finding, tried out and decided."""
+    await office.bring(NOTE)
+    lines = [{"system": "CPT", "code": "99213", "modifiers": ["GT"]}, {"system": "CPT", "code": "20610"}]
+
+    async def told(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        answer = await office.ask("coder", "POST", "/v1/encounters/v1/what-if", {"codes": lines})
+        findings: list[dict[str, Any]] = answer.json()["findings"]
+        return [finding for finding in findings if finding["rule"] == "visit-beside-procedure"]
+
+    (finding,) = await told(lines)
+    marked = {"system": "CPT", "code": "99213", "modifiers": ["25", "GT"]}
+    assert finding["fix"] == {"remove": [], "add": [], "modifiers": [marked]}
+    assert await told([marked, lines[1]]) == []
+    desk = await opened(office)
+    decisions = [{"verdict": "add", "shown_at": AT} | line for line in (marked, lines[1])]
+    body = {"version": desk["version"], "decisions": decisions}
+    made = (await office.ask("coder", "POST", "/v1/encounters/v1/decisions", body)).json()
+    assert [code["modifiers"] for code in made["codes"] if code["code"] == "99213"] == [["25", "GT"]]
+    assert "visit-beside-procedure" not in {finding["rule"] for finding in made["findings"]}
+
+
 async def test_what_the_rules_say_blocks_and_is_asked(office: Any) -> None:
     """An error blocks the submission until its code is gone; a query finding drafts the query's text."""
     await office.bring(NOTE)
