@@ -159,7 +159,9 @@ async def import_encounters(
     responses=changes(ITEM_EXAMPLE) | {204: {"description": "Nothing is waiting."}},
 )
 def claim_next(
-    caller: TheCaller, review: TheReview, body: Annotated[ClaimNextBody | None, Body()] = None
+    caller: TheCaller,
+    review: TheReview,
+    body: Annotated[ClaimNextBody | None, Body(openapi_examples=content({"specialty": "Cardiology"}))] = None,
 ) -> Any:
     """Assign the next waiting encounter to the caller: urgent ones first, then the longest waiting."""
     filter = WorklistFilter(setting=body.setting, specialty=body.specialty) if body else None
