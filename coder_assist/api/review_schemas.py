@@ -41,6 +41,7 @@ class SessionAnswer(Record):
     csrf: str
     demo: bool
     practice_available: bool
+    idle_minutes: int = Field(description="After how long without a request the session ends.")
 
 
 class EncounterItem(Record):

@@ -9,12 +9,15 @@ const app = document.getElementById("app");
 let session = null;
 let lastPerson = null; // whose session ended last
 let desk = null;
+let touched = Date.now(); // when somebody last did something here
+let asked = Date.now(); // when the service was last asked
 let leaving = []; // desks that are off the page and still have something to save
 
 // ---- the network ---------------------------------------------------------------------------------------------
 
 /** Ask the service. Rejects with an Error that says its `kind` and carries the problem's members. */
 async function ask(method, path, body, headers = {}) {
+  asked = Date.now();
   let answer;
   try {
     answer = await fetch(path, {
@@ -870,6 +873,32 @@ async function begin() {
   }
   await route();
 }
+
+/**
+ * A page that nobody touches for as long as a quiet session lasts is cleared, for a patient's notes are on it;
+ * the service has ended the session by then. Who only reads keeps it by a question now and then. Several pages
+ * of one browser share the session, and so when somebody last did something.
+ */
+async function watch() {
+  if (!session) return;
+  const last = Math.max(touched, Number(localStorage.getItem("ca-touched")));
+  const idle = session.idle_minutes * 60_000;
+  if (Date.now() - last >= idle) {
+    lastPerson = session.user.id;
+    session = null;
+    await route();
+  } else if (last > asked && Date.now() - asked > idle / 3) await get("/v1/session").catch(() => {});
+}
+
+function touch() {
+  if (Date.now() - touched > 5_000) localStorage.setItem("ca-touched", String(Date.now()));
+  touched = Date.now();
+}
+
+for (const name of ["keydown", "pointerdown", "pointermove", "wheel"]) {
+  window.addEventListener(name, touch, { capture: true, passive: true });
+}
+setInterval(watch, 15_000);
 
 window.addEventListener("beforeunload", (event) => {
   if ((desk && desk.unsaved) || leaving.some((left) => left.desk.unsaved)) event.preventDefault();

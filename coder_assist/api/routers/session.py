@@ -25,6 +25,7 @@ _SESSION_EXAMPLE: dict[str, Any] = {
     "csrf": "0ppu9-example-of-a-csrf-token",
     "demo": False,
     "practice_available": True,
+    "idle_minutes": 15,
 }
 
 
@@ -35,6 +36,7 @@ def _answer(caller: Caller, settings: Settings) -> dict[str, Any]:
         "csrf": caller.csrf,
         "demo": settings.is_demo,
         "practice_available": True,
+        "idle_minutes": settings.session_idle_minutes,
     }
 
 
