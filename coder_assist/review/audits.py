@@ -35,6 +35,7 @@ from coder_assist.review.states import (
     AuditFindingState,
     AuditVerdict,
     EncounterState,
+    Role,
 )
 from coder_assist.review.tables import (
     AuditFindingRow,
@@ -134,21 +135,16 @@ class Audits:
         with self._database.read() as session:
             return size_for(cases_for(session, actor, sample), sample.kind, margin, expected)
 
-    def all(self) -> tuple[Audit, ...]:
-        """Return all audits, newest first."""
+    def all(self, reader: Actor | None = None) -> tuple[Audit, ...]:
+        """Return all audits, newest first; without what earlier ones say of what the ``reader`` codes blind."""
         with self._database.read() as session:
             rows = session.scalars(select(AuditRow).order_by(AuditRow.id.desc())).all()
-            return tuple(_audit(session, row) for row in rows)
+            return tuple(_seen_by(session, reader, _audit(session, row)) for row in rows)
 
-    def get(self, audit_id: int) -> Audit:
-        """Return an audit. Raises ``NotFound``."""
+    def get(self, audit_id: int, reader: Actor | None = None) -> Audit:
+        """Return an audit, to a ``reader`` as ``all`` does. Raises ``NotFound``."""
         with self._database.read() as session:
-            return _audit(session, _audit_row(session, audit_id))
-
-    def veiled(self, encounter_id: str) -> bool:
-        """Say whether an encounter's codes are to be kept from its auditor until the second coding is there."""
-        with self._database.read() as session:
-            return bool(veiled_among(session, [encounter_id]))
+            return _seen_by(session, reader, _audit(session, _audit_row(session, audit_id)))
 
     def second_code(
         self, actor: Actor, audit_id: int, encounter_id: str, codes: Sequence[Code]
@@ -366,8 +362,10 @@ class Audits:
         )
 
 
-def veiled_among(session: Session, encounter_ids: Iterable[str]) -> frozenset[str]:
-    """Return which of these encounters wait for the second coding of a blinded audit."""
+def codes_blind(session: Session, reader: Actor | None, encounter_ids: Iterable[str]) -> frozenset[str]:
+    """Return which of these encounters the reader, if an auditor, is to code blind."""
+    if reader is None or reader.role is not Role.AUDITOR:
+        return frozenset()
     rows = session.execute(
         select(AuditItemRow.encounter_id, AuditRow.filters)
         .join(AuditRow, AuditRow.id == AuditItemRow.audit_id)
@@ -388,6 +386,21 @@ def veiled_among(session: Session, encounter_ids: Iterable[str]) -> frozenset[st
 def still_veiled(encounter_id: str) -> StateConflict:
     """Return what whoever codes an encounter blind gets instead of its codes."""
     return StateConflict(f"encounter {encounter_id!r}", "blinded", ("coded a second time first",))
+
+
+def _seen_by(session: Session, reader: Actor | None, audit: Audit) -> Audit:
+    blind = codes_blind(session, reader, [item.encounter_id for item in audit.items])
+    return replace(
+        audit,
+        items=tuple(
+            replace(
+                item, submission=replace(item.submission, codes=()), findings=(), second=None, veiled=True
+            )
+            if item.encounter_id in blind
+            else item
+            for item in audit.items
+        ),
+    )
 
 
 def _checked(sample: Sample) -> None:

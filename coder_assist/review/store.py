@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from coder_assist.errors import Blocked, InputError, NotAllowed, NotFound, StateConflict
 from coder_assist.review import audit_log, loading, worklist
-from coder_assist.review.audits import Audits, still_veiled, veiled_among
+from coder_assist.review.audits import Audits, codes_blind, still_veiled
 from coder_assist.review.changing import Answer, Change, Result, change, checked_text, subject, touch
 from coder_assist.review.database import Database, now
 from coder_assist.review.deciding import write_decisions, write_undo
@@ -176,11 +176,9 @@ class Store:
         """
         with self.database.read() as session:
             page = worklist.page(session, filter or WorklistFilter(), sort, cursor, limit)
-            if reader is None or reader.role is not Role.AUDITOR:
-                return page
-            veiled = veiled_among(session, [item.id for item in page.items])
+            blind = codes_blind(session, reader, [item.id for item in page.items])
             items = (
-                replace(item, undecided=0, decided=0) if item.id in veiled else item for item in page.items
+                replace(item, undecided=0, decided=0) if item.id in blind else item for item in page.items
             )
             return replace(page, items=tuple(items))
 
@@ -193,7 +191,7 @@ class Store:
         """Return everything about an encounter, at one version; to a ``reader`` who codes it blind only the notes."""
         with self.database.read() as session:
             row = encounter_row(session, encounter_id)
-            if _codes_blind(session, reader, encounter_id):
+            if codes_blind(session, reader, [encounter_id]):
                 summary = replace(_summary(session, encounter_id), undecided=0, decided=0)
                 encounter = loading.encounter_of(row, loading.notes_of(session, encounter_id))
                 return Desk(summary, encounter, None, (), (), (), None, None, row.version, veiled=True)
@@ -220,7 +218,7 @@ class Store:
         """
         with self.database.read() as session:
             encounter_row(session, encounter_id)
-            if _codes_blind(session, reader, encounter_id):
+            if codes_blind(session, reader, [encounter_id]):
                 raise still_veiled(encounter_id)
             rows = session.scalars(
                 select(AuditEventRow)
@@ -506,10 +504,6 @@ class Store:
         **options: Any,
     ) -> Result:
         return change(self.database, actor, encounter_id, action, act, read, at=self._clock(), **options)
-
-
-def _codes_blind(session: Session, reader: Actor | None, encounter_id: str) -> bool:
-    return reader is not None and reader.role is Role.AUDITOR and bool(veiled_among(session, [encounter_id]))
 
 
 def _summary(session: Session, encounter_id: str) -> EncounterSummary:

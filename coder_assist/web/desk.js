@@ -725,6 +725,8 @@ class Desk {
     const run = this.state.run;
     if (this.options.practice) {
       parts.push(el("p", { class: "ca-empty" }, this.options.hint || "Code the note on your own: search a code, or select words of the note. The tool's suggestions come when you compare."));
+    } else if (this.state.veiled) {
+      parts.push(el("p", { class: "ca-empty" }, "A blinded audit drew this encounter: it is coded from its notes there, and its codes are shown then."));
     } else if (run && run.state === "failed") {
       parts.push(el("p", { class: "ca-empty" }, "No suggestions could be computed for this encounter; codes can be searched and added."));
     } else if (!run || (run.state && run.state !== "done")) {

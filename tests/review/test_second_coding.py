@@ -12,7 +12,7 @@ from coder_assist.errors import InputError, NotAllowed, NotFound, StateConflict
 from coder_assist.review.database import Database, _alembic
 from coder_assist.review.records import Audit, NewAuditFinding, Sample
 from coder_assist.review.sampling import Case, draw, inclusion, sample_size, size_for
-from coder_assist.review.states import AuditVerdict, EncounterState, SampleKind
+from coder_assist.review.states import AuditError, AuditVerdict, EncounterState, SampleKind
 from coder_assist.review.store import Store
 from coder_assist.review.tables import (
     AuditFindingRow,
@@ -38,7 +38,6 @@ def test_blinded_reader_codes_first(store: Store) -> None:
     audit = begun(store)
     (item,) = store.audits.get(audit.id).items
     assert item.submission.codes == () and item.second is None
-    assert store.audits.veiled("e1")
     desk = store.desk("e1", AUD)
     assert desk.veiled and desk.encounter.notes[0].text.startswith("Type 2 diabetes")
     assert (desk.run, desk.decisions, desk.codes, desk.submission) == (None, (), (), None)
@@ -60,7 +59,7 @@ def test_blinded_reader_codes_first(store: Store) -> None:
     assert (second.codes, second.by) == ((HYPERTENSION, ASTHMA), "aud")
     (item,) = store.audits.get(audit.id).items
     assert [final.code for final in item.submission.codes] == [DIABETES, HYPERTENSION]
-    assert item.second == second and not store.audits.veiled("e1")
+    assert item.second == second and not store.desk("e1", AUD).veiled
     assert store.audits.finish(AUD, audit.id, "e1").outcome is EncounterState.ACCEPTED
     last = store.history("e1")[-2]
     assert (last.action, last.details["codes"]) == ("audit.second", 2)
@@ -74,12 +73,30 @@ def test_second_coding_is_only_once_and_only_blind(store: Store) -> None:
         store.audits.second_code(LEA, audit.id, "e1", [DIABETES])
     submitted(store, "e2", "Type 2 diabetes again. Essential hypertension.")
     seen = store.audits.create(AUD, Sample(SampleKind.RANDOM, 5, 1))
-    assert not store.audits.veiled("e2")
     with pytest.raises(StateConflict, match="open to see"):
         store.audits.second_code(AUD, seen.id, "e2", [DIABETES])
     with pytest.raises(NotFound):
         store.audits.second_code(AUD, audit.id, "e2", [])
     assert not store.desk("e2", AUD).veiled
+
+
+def test_an_earlier_audit_does_not_tell_the_blind(store: Store) -> None:
+    """What was returned, corrected and drawn again is veiled in its earlier audit too, to auditors alone."""
+    submitted(store)
+    earlier = store.audits.create(AUD, Sample(SampleKind.RANDOM, 5, 1))
+    wrong = NewAuditFinding(DIABETES, AuditVerdict.OVERTURN, None, AuditError.UNSUPPORTED, "No.")
+    store.audits.find(AUD, earlier.id, "e1", wrong)
+    for _ in range(2):
+        store.audits.finish(AUD, earlier.id, "e1")
+    store.submit(ANA, "e1", store.reopen(ANA, "e1").version)
+    blinded = store.audits.create(AUD, BLIND)
+    (item,) = store.audits.get(earlier.id, AUD).items
+    assert (item.veiled, item.submission.codes, item.findings) == (True, (), ())
+    assert [audit.items[0].findings for audit in store.audits.all(AUD)] == [(), ()]
+    (item,) = store.audits.get(earlier.id, ANA).items
+    assert (item.veiled, len(item.submission.codes), len(item.findings)) == (False, 2, 1)
+    store.audits.second_code(AUD, blinded.id, "e1", [])
+    assert store.audits.get(earlier.id, AUD) == store.audits.get(earlier.id)
 
 
 def test_plan_is_what_would_be_drawn(store: Store) -> None:

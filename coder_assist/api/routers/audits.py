@@ -58,7 +58,7 @@ def _seen_by(caller: Caller, audit: Audit) -> Audit:
 @router.get("", operation_id="listAudits", responses=reads({"audits": [AUDIT_EXAMPLE]}))
 def list_audits(caller: TheCaller, review: TheReview, coder: TheCoder) -> Audits:
     """Return all audits, newest first; to a coder those of their own encounters."""
-    seen = [_seen_by(caller, audit) for audit in review.store.audits.all()]
+    seen = [_seen_by(caller, audit) for audit in review.store.audits.all(actor(caller))]
     shown = [answers.audit(audit, coder.library) for audit in seen if audit.items]
     return Audits.model_validate({"audits": shown})
 
@@ -93,7 +93,7 @@ def begin_audit(
 @router.get("/{audit_id}", operation_id="getAudit", responses=reads(AUDIT_EXAMPLE, "not-found"))
 def get_audit(caller: TheCaller, review: TheReview, coder: TheCoder, audit_id: AuditId) -> AuditAnswer:
     """Return an audit with its encounters and findings."""
-    seen = _seen_by(caller, review.store.audits.get(audit_id))
+    seen = _seen_by(caller, review.store.audits.get(audit_id, actor(caller)))
     if not seen.items:
         raise NotFound("audit", audit_id)
     return AuditAnswer.model_validate(answers.audit(seen, coder.library))
