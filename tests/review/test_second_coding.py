@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import insert
+from sqlalchemy import insert, update
+from sqlalchemy.exc import IntegrityError
 
 from coder_assist.errors import InputError, NotAllowed, NotFound, StateConflict
 from coder_assist.review.database import Database, _alembic
@@ -18,11 +19,12 @@ from coder_assist.review.tables import (
     AuditFindingRow,
     AuditItemRow,
     AuditRow,
+    DecisionRow,
     EncounterRow,
     SubmissionRow,
     UserRow,
 )
-from tests.review.building import ANA, ASTHMA, AUD, DIABETES, HYPERTENSION, LEA, SHOWN
+from tests.review.building import ANA, ASTHMA, AUD, DIABETES, HYPERTENSION, LEA, SHOWN, VISIT
 from tests.review.test_audits import submitted
 
 BLIND = Sample(SampleKind.RANDOM, size=5, seed=1, blinded=True)
@@ -113,8 +115,10 @@ def test_plan_is_what_would_be_drawn(store: Store) -> None:
     assert [item.inclusion for item in audit.items] == [pytest.approx(2 / 6)] * 2
 
 
-def test_findings_survive_the_migration(tmp_path: Path, open_database: Callable[[str], Database]) -> None:
-    """A database of the first schema with findings in it is brought up without losing them."""
+def test_what_is_there_survives_the_migrations(
+    tmp_path: Path, open_database: Callable[[str], Database]
+) -> None:
+    """A database of the first schema with decisions and findings in it is brought up without losing them."""
     database = open_database(f"sqlite:///{tmp_path / 'old.sqlite'}")
     encounter = {"id": "e1", "state": "submitted", "version": 1, "setting": "outpatient", "sex": "female"}
     encounter |= {"content_hash": "c", "notes_digest": "d", "assigned_to": "ana", "title": "", "priority": 0}
@@ -138,9 +142,25 @@ def test_findings_survive_the_migration(tmp_path: Path, open_database: Callable[
                 | {"verdict": "agree", "state": "open", "reason": ""}
                 | made,
             ),
+            (
+                DecisionRow,
+                {
+                    "encounter_id": "e1",
+                    "verdict": "add",
+                    "system": "CPT",
+                    "code": "99213",
+                    "modifiers": ["25"],
+                }
+                | {"subject_system": "CPT", "subject_code": "99213", "via": "search", "reviewer": "ana"}
+                | {"shown_at": SHOWN, "at": SHOWN, "version": 1, "evidence": []},
+            ),
         ):
             connection.execute(insert(table.__table__).values(row))
     database.upgrade()
+    (code,) = Store(database).desk("e1").codes
+    assert (code.code, code.modifiers, code.present_on_admission) == (VISIT, ("25",), None)
+    with pytest.raises(IntegrityError, match="append-only"), database.write() as session:
+        session.execute(update(DecisionRow).values(present_on_admission="Y"))
     (audit,) = Store(database).audits.all()
     (item,) = audit.items
     assert (len(item.findings), item.inclusion, item.second, audit.sample.blinded) == (1, None, None, False)
