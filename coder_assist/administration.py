@@ -1,7 +1,8 @@
-"""The commands of those who run the service: accounts, tokens, the audit log and the database."""
+"""The commands of those who run the service: accounts, tokens, encounters, the audit log and the database."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,11 @@ from coder_assist.settings import Settings
 
 if TYPE_CHECKING:
     from coder_assist.api.review import Review
+    from coder_assist.review.records import Incoming
 
 users_app = typer.Typer(no_args_is_help=True, help="Add and list accounts.")
 tokens_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API tokens.")
+encounters_app = typer.Typer(no_args_is_help=True, help="Bring notes in, and final decisions out.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log, samples, the accuracy report, replay.")
 db_app = typer.Typer(no_args_is_help=True, help="The review's database.")
 
@@ -114,6 +117,83 @@ def revoke_token(id: Annotated[str, typer.Argument(help="How the token begins, a
     with _review() as review:
         review.people.revoke(id, by=_BY)
     out.print(f"{id} is revoked", highlight=False)
+
+
+@encounters_app.command("import")
+def import_encounters(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Notes: .txt (the name is the id), .jsonl (a record a line), .json (a record, or FHIR R4)."
+        ),
+    ],
+    dry_run: Annotated[bool, typer.Option(help="Say what would happen, and do nothing.")] = False,
+) -> None:
+    """Bring encounters into the review. Bad items are listed with their reason, the others go in; exit code 1 then."""
+    from coder_assist.review.records import Actor
+
+    imported, duplicates, failed = 0, 0, 0
+    with _review() as review:
+        for file in files:
+            items = _incoming(file, Settings().max_note_characters)
+            report = review.store.import_encounters(Actor(_BY, Role.ADMIN), items, dry_run)
+            imported += len(report.imported)
+            duplicates += len(report.duplicates)
+            failed += len(report.failed)
+            for duplicate in report.duplicates:
+                errors.print(
+                    escape(f"{file}: {duplicate.id} is {duplicate.of}, which is there"),
+                    style="dim",
+                    soft_wrap=True,
+                )
+            for item in report.failed:
+                place = f"{file}:{item.index + 1}" if file.suffix == ".jsonl" else f"{file}"
+                errors.print(escape(f"{place}: {item.error}"), highlight=False, soft_wrap=True)
+    would = "would be " if dry_run else ""
+    out.print(f"{imported} {would}imported, {duplicates} there already, {failed} failed", highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _incoming(file: Path, longest: int) -> list[Incoming]:
+    from coder_assist.review.fhir import from_fhir
+    from coder_assist.review.importing import from_jsonl, from_records, from_text
+
+    try:
+        content = file.read_bytes()
+        if file.suffix == ".jsonl":
+            return from_jsonl(content, longest)
+        if file.suffix == ".txt":
+            return from_text(file.stem, content.decode("utf-8"), longest)
+        if file.suffix == ".json":
+            record = json.loads(content)
+            fhir = isinstance(record, dict) and "resourceType" in record
+            return from_fhir(record, longest) if fhir else from_records([record], longest)
+    except OSError as error:
+        raise InputError(f"{file}: expected a file that can be read; {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: expected UTF-8 text, or JSON; {type(error).__name__}") from None
+    raise InputError(f"{file}: expected a name that ends in .txt, .jsonl or .json")
+
+
+@encounters_app.command("labels")
+def export_labels(
+    to: Annotated[Path, typer.Option("--out", help="A .jsonl file, or .parquet.")],
+) -> None:
+    """Write the final decisions as a coded corpus, which train reads. It holds the notes."""
+    from coder_assist.review.labels import export_lines, write_jsonl, write_parquet
+    from coder_assist.review.records import Actor
+
+    with _review() as review:
+        if to.suffix not in (".jsonl", ".parquet"):
+            raise InputError(f"{to}: expected a name that ends in .jsonl or .parquet")
+        write = write_jsonl if to.suffix == ".jsonl" else write_parquet
+        lines = export_lines(review.database, Actor(_BY, Role.ADMIN))
+        try:
+            count = write(lines, to)
+        except OSError as error:
+            raise InputError(f"{to}: expected a file that can be written; {error.strerror}") from None
+    out.print(f"{count} notes", highlight=False)
 
 
 @audit_app.command("verify")

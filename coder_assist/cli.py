@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from coder_assist.administration import db_app, tokens_app, users_app
+from coder_assist.administration import db_app, encounters_app, tokens_app, users_app
 from coder_assist.auditing import audit_app
 from coder_assist.console import errors, out
 from coder_assist.console import plain_errors as _plain_errors
@@ -39,7 +39,13 @@ rules_app = typer.Typer(no_args_is_help=True, help="List the coding rules, and a
 app.add_typer(rules_app, name="rules")
 corpus_app = typer.Typer(no_args_is_help=True, help="Check, compile and count coded notes.")
 app.add_typer(corpus_app, name="corpus")
-for name, part in (("users", users_app), ("tokens", tokens_app), ("audit", audit_app), ("db", db_app)):
+for name, part in (
+    ("users", users_app),
+    ("tokens", tokens_app),
+    ("encounters", encounters_app),
+    ("audit", audit_app),
+    ("db", db_app),
+):
     app.add_typer(part, name=name)
 
 PackOption = Annotated[

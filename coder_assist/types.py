@@ -141,6 +141,16 @@ class Verdict(StrEnum):
     UNDO = "undo"
 
 
+class PresentOnAdmission(StrEnum):
+    """Whether a diagnosis was there at the order for admission (UB-04 and 837I; guidelines, Appendix I)."""
+
+    YES = "Y"
+    NO = "N"
+    UNDOCUMENTED = "U"
+    UNDETERMINED = "W"
+    EXEMPT = "1"
+
+
 class Via(StrEnum):
     """Which path in the review led to the decision."""
 
@@ -351,10 +361,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A change of the code set that would answer a finding: take out, put in."""
+    """A change of the code set that would answer a finding: take out, put in, and what lines then carry.
+
+    ``modifiers`` are of codes that stay or come in: all that the line carries afterwards, in their order.
+    """
 
     remove: tuple[Code, ...] = ()
     add: tuple[Code, ...] = ()
+    modifiers: tuple[tuple[Code, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,6 +485,7 @@ class Decision:
     undoes: int | None = None
     undone: bool = False
     stale: bool = False
+    present_on_admission: PresentOnAdmission | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from coder_assist.cli import app
+from coder_assist.review.database import Database
 from coder_assist.review.demo import packaged_samples
+from coder_assist.review.people import People
+from coder_assist.review.records import Actor, NewDecision
+from coder_assist.review.states import Role
+from coder_assist.review.store import Store
+from coder_assist.settings import Settings
+from coder_assist.types import Code, Verdict
 
 runner = CliRunner()
 
@@ -45,6 +53,52 @@ def test_people_and_tokens(site: Path) -> None:
     assert secret not in tokens
     assert runner.invoke(app, ["tokens", "revoke", secret[:11]]).exit_code == 0
     assert "revoked" in runner.invoke(app, ["tokens", "list"]).output
+
+
+def test_notes_come_in_and_decisions_go_out(site: Path) -> None:
+    """Text, JSONL and FHIR files are imported item by item; final decisions leave as a corpus that is read."""
+    (site / "visit.txt").write_text("Type 2 diabetes. Zyxwvut.")
+    lines = [{"id": "a", "text": "Gout."}, {"id": "b", "text": ""}, {"id": "c", "text": "Gout."}]
+    (site / "more.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n{Zyxwvut\n")
+    (site / "one.json").write_text(json.dumps({"id": "d", "text": "Asthma.", "setting": "inpatient"}))
+    document = {"resourceType": "DocumentReference", "id": "f", "status": "current"}
+    document["content"] = [{"attachment": {"contentType": "text/plain", "data": "Q291Z2gu"}}]
+    (site / "fhir.json").write_text(json.dumps(document))
+    (site / "broken.json").write_text("{Zyxwvut")
+    files = [str(site / name) for name in ("visit.txt", "more.jsonl", "one.json", "fhir.json")]
+    for dry in (["--dry-run"], []):
+        told = runner.invoke(app, ["encounters", "import", *dry, *files])
+        assert told.exit_code == 1
+        assert told.stdout.endswith("imported, 1 there already, 2 failed\n")
+        assert told.stdout.startswith("4 would be" if dry else "4 imported")
+        assert "more.jsonl:2: " in told.stderr and "more.jsonl:4: expected a JSON object" in told.stderr
+        assert "c is a, which is there" in told.stderr
+        assert "Zyxwvut" not in told.output
+    again = runner.invoke(app, ["encounters", "import", files[0]])
+    assert (again.exit_code, "0 imported, 1 there already" in again.stdout) == (0, True)
+    for wrong in ("broken.json", "none.txt", "audit.key"):
+        refused = runner.invoke(app, ["encounters", "import", str(site / wrong)])
+        assert refused.exit_code == 2 and wrong in refused.output and "Zyxwvut" not in refused.output
+
+    database = Database.open(Settings())
+    store, ana = Store(database), Actor("ana", Role.CODER)
+    People(database).add("Ana", Role.CODER)
+    version = store.summary("visit").version
+    gout = NewDecision(Verdict.ADD, Code.parse("ICD-10-CM", "M10.9"), datetime(2026, 5, 4, tzinfo=UTC))
+    store.submit(ana, "visit", store.decide(ana, "visit", version, [gout]).version)
+    database.close()
+    for name in ("labels.jsonl", "labels.parquet"):
+        assert runner.invoke(app, ["encounters", "labels", "--out", str(site / name)]).exit_code == 0
+    (line,) = map(json.loads, (site / "labels.jsonl").read_text().splitlines())
+    assert (line["id"], [code["code"] for code in line["codes"]]) == ("visit", ["M10.9"])
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert parquet.read_table(site / "labels.parquet").column("id").to_pylist() == ["visit"]
+    assert runner.invoke(app, ["encounters", "labels", "--out", str(site / "labels.csv")]).exit_code == 2
+    log = site / "log.jsonl"
+    assert runner.invoke(app, ["audit", "export", "--out", str(log)]).exit_code == 0
+    actions = [json.loads(event)["action"] for event in log.read_text().splitlines() if "action" in event]
+    assert actions.count("encounter.import") == 4 and actions.count("labels.export") == 2
+    assert runner.invoke(app, ["audit", "verify"]).exit_code == 0
 
 
 @pytest.mark.parametrize(

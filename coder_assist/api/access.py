@@ -106,6 +106,7 @@ ACCESS: tuple[Access, ...] = (
     Access("POST", "/v1/audits", _AUDITORS, Scope.AUDIT),
     Access("GET", _AUDIT, _AUDITED, Scope.AUDIT),
     Access("POST", _AUDIT_ITEM + "/findings", frozenset({Role.AUDITOR}), Scope.AUDIT),
+    Access("POST", _AUDIT_ITEM + "/second", frozenset({Role.AUDITOR}), Scope.AUDIT),
     Access("POST", _AUDIT_FINDING + "/rebut", _CODERS, Scope.AUDIT),
     Access("POST", _AUDIT_FINDING + "/final", frozenset({Role.AUDITOR}), Scope.AUDIT),
     Access("POST", _AUDIT_ITEM + "/finish", frozenset({Role.AUDITOR}), Scope.AUDIT),

@@ -11,7 +11,7 @@ from coder_assist.api.access import Scope
 from coder_assist.api.schemas import Record
 from coder_assist.errors import InputError
 from coder_assist.review.states import AuditError, AuditVerdict, Role, SampleKind
-from coder_assist.types import Code, Setting, Span, System, Verdict, Via
+from coder_assist.types import Code, PresentOnAdmission, Setting, Span, System, Verdict, Via
 
 
 # PostgreSQL keeps no NUL, and UTF-8 has no half of a surrogate pair.
@@ -73,6 +73,10 @@ class LineBody(CodeBody):
         list[Annotated[str, Field(pattern=r"^[A-Z0-9]{2}$")]], Field(max_length=4, default_factory=list)
     ]
     units: Annotated[int, Field(ge=1, le=9999), WHOLE] = 1
+    present_on_admission: Annotated[
+        PresentOnAdmission | None,
+        Field(description="Of a diagnosis; needed on a hospital's claim of a stay."),
+    ] = None
 
 
 class PlaceBody(Record):
@@ -195,12 +199,21 @@ class SampleBody(Record):
     since: Annotated[Moment | None, Field(alias="from")] = None
     until: Annotated[Moment | None, Field(alias="to")] = None
     coder: Line | None = None
+    blinded: Annotated[
+        Flag, Field(description="Whether the auditor codes the notes alone before seeing the codes.")
+    ] = False
 
 
 class AuditBody(Record):
     """An audit to begin."""
 
     sample: SampleBody
+
+
+class SecondCodingBody(Record):
+    """What an auditor codes from the notes alone, first-listed first; none says that they support none."""
+
+    codes: Annotated[list[CodeBody], Field(max_length=200)]
 
 
 class AuditFindingBody(CodeBody):

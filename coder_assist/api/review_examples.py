@@ -63,6 +63,7 @@ DECISION_EXAMPLE: dict[str, Any] = {
     "replaces": None,
     "modifiers": [],
     "units": 1,
+    "present_on_admission": None,
     "reason": "",
     "via": "single",
     "reviewer": "ana-ruiz",
@@ -80,6 +81,7 @@ CODE_EXAMPLE: dict[str, Any] = {
     "sequence": 1,
     "modifiers": [],
     "units": 1,
+    "present_on_admission": None,
     "decision": 41,
     "from_suggestion": True,
     "billable": True,
@@ -120,6 +122,7 @@ DESK_EXAMPLE: dict[str, Any] = {
     "hold": None,
     "flags": {"ICD-10-CM:I10": {"chronic": True}},
     "version": 4,
+    "veiled": False,
 }
 OUTCOME_EXAMPLE: dict[str, Any] = {
     "decisions": [DECISION_EXAMPLE],
@@ -187,6 +190,12 @@ AUDIT_ITEM_EXAMPLE: dict[str, Any] = {
     "encounter": "visit-1",
     "state": "submitted",
     "submission": SUBMISSION_EXAMPLE,
+    "veiled": False,
+    "second": {
+        "codes": [{**_I10, "title": "Essential (primary) hypertension"}],
+        "by": "eva-lang",
+        "at": _AT,
+    },
     "findings": [AUDIT_FINDING_EXAMPLE],
     "finished_by": None,
     "finished_at": None,
@@ -194,7 +203,15 @@ AUDIT_ITEM_EXAMPLE: dict[str, Any] = {
 }
 AUDIT_EXAMPLE: dict[str, Any] = {
     "id": 1,
-    "sample": {"kind": "random", "size": 1, "seed": 7, "from": None, "to": None, "coder": None},
+    "sample": {
+        "kind": "random",
+        "size": 1,
+        "seed": 7,
+        "from": None,
+        "to": None,
+        "coder": None,
+        "blinded": True,
+    },
     "by": "eva-lang",
     "at": _AT,
     "finished": False,

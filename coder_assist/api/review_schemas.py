@@ -23,7 +23,7 @@ from coder_assist.review.states import (
     RunState,
     SampleKind,
 )
-from coder_assist.types import Claim, SectionKind, Setting, Sex, Verdict, Via
+from coder_assist.types import Claim, PresentOnAdmission, SectionKind, Setting, Sex, Verdict, Via
 
 
 class Self(Record):
@@ -41,6 +41,7 @@ class SessionAnswer(Record):
     csrf: str
     demo: bool
     practice_available: bool
+    idle_minutes: int = Field(description="After how long without a request the session ends.")
 
 
 class EncounterItem(Record):
@@ -134,6 +135,7 @@ class DecisionAnswer(CodeReference):
     replaces: CodeReference | None
     modifiers: list[str]
     units: int
+    present_on_admission: PresentOnAdmission | None
     reason: str
     via: Via
     reviewer: str
@@ -153,6 +155,7 @@ class FinalCodeAnswer(CodeReference):
     sequence: int
     modifiers: list[str]
     units: int
+    present_on_admission: PresentOnAdmission | None
     decision: int
     from_suggestion: bool
     billable: bool | None = Field(description="Null where no installed book has the code.")
@@ -174,7 +177,7 @@ class ClaimDiagnosis(Record):
     letter: str
     code: str
     title: str
-    present_on_admission: str | None
+    present_on_admission: PresentOnAdmission | None
 
 
 class ClaimPointer(Record):
@@ -250,6 +253,7 @@ class DeskAnswer(Record):
     hold: HoldAnswer | None
     flags: dict[str, dict[str, bool]]
     version: int
+    veiled: bool = Field(description="Whether the caller codes it blind and gets the notes alone.")
 
 
 class OutcomeAnswer(Record):
@@ -397,12 +401,28 @@ class AuditFindingAnswer(CodeReference):
     final_by: str | None
 
 
+class SecondCode(CodeReference):
+    """A code of a second coding."""
+
+    title: str
+
+
+class SecondCodingAnswer(Record):
+    """What somebody coded from the notes alone, first-listed first."""
+
+    codes: list[SecondCode]
+    by: str
+    at: datetime
+
+
 class AuditItemAnswer(Record):
     """One encounter of an audit."""
 
     encounter: str
     state: EncounterState
     submission: SubmissionAnswer
+    veiled: bool = Field(description="Whether the codes are kept back until the second coding is there.")
+    second: SecondCodingAnswer | None
     findings: list[AuditFindingAnswer]
     finished_by: str | None
     finished_at: datetime | None
@@ -418,6 +438,7 @@ class SampleAnswer(Record):
     since: Annotated[datetime | None, Field(alias="from")]
     until: Annotated[datetime | None, Field(alias="to")]
     coder: str | None
+    blinded: bool
 
 
 class AuditAnswer(Record):

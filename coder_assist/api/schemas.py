@@ -159,11 +159,19 @@ class EvidenceRecord(Record):
     section: SectionKind = Field(description="The section they stand in.")
 
 
+class ModifiersRecord(CodeReference):
+    """A code and all the modifiers that its line would carry, in their order."""
+
+    modifiers: list[str]
+
+
 class FixRecord(Record):
     """A change of the code set that would answer a finding."""
 
     remove: list[CodeReference]
     add: list[CodeReference]
+    # Not in what earlier versions wrote and a database may hold.
+    modifiers: list[ModifiersRecord] = Field(default_factory=list)
 
 
 class QueryRecord(Record):

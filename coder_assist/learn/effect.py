@@ -68,12 +68,13 @@ def _count(
     findings: tuple[Finding, ...], gold: Mapping[tuple[str, str], str], counts: dict[str, Counter[str]]
 ) -> None:
     for finding in findings:
-        if finding.fix is None or finding.severity not in ("error", "warning"):
+        fix = finding.fix
+        if fix is None or not fix.remove + fix.add or finding.severity not in ("error", "warning"):
             continue
         count = counts.setdefault(finding.rule, Counter())
-        put_in = set(finding.fix.add)
-        for code in set(finding.fix.remove) - put_in:
+        put_in = set(fix.add)
+        for code in set(fix.remove) - put_in:
             status = gold.get((code.system.value, code.value))
             count["right" if status == "required" else "optional" if status else "wrong"] += 1
-        for code in put_in - set(finding.fix.remove):
+        for code in put_in - set(fix.remove):
             count["put_right"] += gold.get((code.system.value, code.value)) == "required"

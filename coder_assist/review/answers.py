@@ -20,6 +20,7 @@ from coder_assist.review.records import (
     Hold,
     Outcome,
     Overview,
+    SecondCoding,
     StoredRun,
     Submission,
 )
@@ -129,6 +130,7 @@ def decision(made: Decision) -> dict[str, Any]:
         "replaces": code(made.replaces) if made.replaces else None,
         "modifiers": list(made.modifiers),
         "units": made.units,
+        "present_on_admission": made.present_on_admission,
         "reason": made.reason,
         "via": made.via,
         "reviewer": made.reviewer,
@@ -142,22 +144,28 @@ def decision(made: Decision) -> dict[str, Any]:
     }
 
 
-def final_code(standing: FinalCode, library: Library | None = None) -> dict[str, Any]:
-    """Return a code that stands; where no run gave its title, and whether it is billable, the book says."""
-    title, billable = standing.title, None
+def _entry(value: Code, library: Library | None) -> tuple[str, bool | None]:
+    """Return what the book says of a code: its title, and whether it is billable."""
     if library is not None:
         try:
-            entry = library.entry(standing.code)
+            found = library.entry(value)
         except InputError:  # of another edition, or of a book that is not installed
             pass
         else:
-            title, billable = title or entry.title, entry.billable
+            return found.title, found.billable
+    return "", None
+
+
+def final_code(standing: FinalCode, library: Library | None = None) -> dict[str, Any]:
+    """Return a code that stands; where no run gave its title, and whether it is billable, the book says."""
+    title, billable = _entry(standing.code, library)
     return {
         **code(standing.code),
-        "title": title,
+        "title": standing.title or title,
         "sequence": standing.sequence,
         "modifiers": list(standing.modifiers),
         "units": standing.units,
+        "present_on_admission": standing.present_on_admission,
         "decision": standing.decision,
         "from_suggestion": standing.from_suggestion,
         "billable": billable,
@@ -238,12 +246,23 @@ def audit_finding(found: AuditFinding) -> dict[str, Any]:
     }
 
 
+def second_coding(made: SecondCoding, library: Library | None = None) -> dict[str, Any]:
+    """Return what somebody coded from the notes alone, with the book's titles."""
+    return {
+        "codes": [{**code(value), "title": _entry(value, library)[0]} for value in made.codes],
+        "by": made.by,
+        "at": made.at,
+    }
+
+
 def audit_item(item: AuditItem, library: Library | None = None) -> dict[str, Any]:
     """Return one encounter of an audit."""
     return {
         "encounter": item.encounter_id,
         "state": item.state,
         "submission": submission(item.submission, library),
+        "veiled": item.veiled,
+        "second": second_coding(item.second, library) if item.second else None,
         "findings": [audit_finding(found) for found in item.findings],
         "finished_by": item.finished_by,
         "finished_at": item.finished_at,
@@ -263,6 +282,7 @@ def audit(held: Audit, library: Library | None = None) -> dict[str, Any]:
             "from": sample.since,
             "to": sample.until,
             "coder": sample.coder,
+            "blinded": sample.blinded,
         },
         "by": held.by,
         "at": held.at,
@@ -317,6 +337,7 @@ def desk(coder: Coder, opened: Desk, readings: Readings) -> dict[str, Any]:
         "hold": hold(opened.hold) if opened.hold else None,
         "flags": flags(flags_for(opened)),
         "version": opened.version,
+        "veiled": opened.veiled,
     }
 
 

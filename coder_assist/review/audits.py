@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from coder_assist.errors import InputError, NotAllowed, NotFound, StateConflict
 from coder_assist.review import audit_log
 from coder_assist.review.changing import Change, Result, change, checked_text
 from coder_assist.review.database import Database, now
-from coder_assist.review.loading import code_of, encounter_of, encounter_row, notes_of, submission_of
+from coder_assist.review.loading import code_of, encounter_row, submission_of
 from coder_assist.review.population import cases_for
 from coder_assist.review.records import (
     Actor,
@@ -35,6 +35,7 @@ from coder_assist.review.states import (
     AuditFindingState,
     AuditVerdict,
     EncounterState,
+    Role,
 )
 from coder_assist.review.tables import (
     AuditFindingRow,
@@ -43,7 +44,7 @@ from coder_assist.review.tables import (
     SecondCodingRow,
     SubmissionRow,
 )
-from coder_assist.types import Code, Encounter, System
+from coder_assist.types import Code, System
 
 MOST_ENCOUNTERS = 1000
 LONGEST_TEXT = 10_000
@@ -134,40 +135,23 @@ class Audits:
         with self._database.read() as session:
             return size_for(cases_for(session, actor, sample), sample.kind, margin, expected)
 
-    def all(self) -> tuple[Audit, ...]:
-        """Return all audits, newest first."""
+    def all(self, reader: Actor | None = None) -> tuple[Audit, ...]:
+        """Return all audits, newest first; without what earlier ones say of what the ``reader`` codes blind."""
         with self._database.read() as session:
             rows = session.scalars(select(AuditRow).order_by(AuditRow.id.desc())).all()
-            return tuple(_audit(session, row) for row in rows)
+            return tuple(_seen_by(session, reader, _audit(session, row)) for row in rows)
 
-    def get(self, audit_id: int) -> Audit:
-        """Return an audit. Raises ``NotFound``."""
+    def get(self, audit_id: int, reader: Actor | None = None) -> Audit:
+        """Return an audit, to a ``reader`` as ``all`` does. Raises ``NotFound``."""
         with self._database.read() as session:
-            return _audit(session, _audit_row(session, audit_id))
-
-    def notes_to_code(self, audit_id: int, encounter_id: str) -> Encounter:
-        """Return what the reader of a blinded audit codes from: the notes, and nothing anybody decided."""
-        with self._database.read() as session:
-            _item(session, audit_id, encounter_id)
-            row = encounter_row(session, encounter_id)
-            return encounter_of(row, notes_of(session, encounter_id))
-
-    def veiled(self, encounter_id: str) -> bool:
-        """Say whether an encounter's codes are to be kept from its auditor until the second coding is there."""
-        with self._database.read() as session:
-            rows = session.scalars(
-                select(AuditItemRow).where(
-                    AuditItemRow.encounter_id == encounter_id, AuditItemRow.finished_at.is_(None)
-                )
-            )
-            return any(_veiled(session, row) for row in rows)
+            return _seen_by(session, reader, _audit(session, _audit_row(session, audit_id)))
 
     def second_code(
         self, actor: Actor, audit_id: int, encounter_id: str, codes: Sequence[Code]
     ) -> SecondCoding:
         """Record what a second reader coded from the notes alone, first-listed first; then the veil is lifted.
 
-        Raises ``InputError`` for a code that comes twice, ``StateConflict`` where the audit is not blinded or
+        An empty coding says that the notes support no code. Raises ``InputError`` for a code that comes twice, ``StateConflict`` where the audit is not blinded or
         the coding is there already: nobody codes blind what they have seen.
         """
         if len(set(codes)) < len(codes):
@@ -378,6 +362,47 @@ class Audits:
         )
 
 
+def codes_blind(session: Session, reader: Actor | None, encounter_ids: Iterable[str]) -> frozenset[str]:
+    """Return which of these encounters the reader, if an auditor, is to code blind."""
+    if reader is None or reader.role is not Role.AUDITOR:
+        return frozenset()
+    rows = session.execute(
+        select(AuditItemRow.encounter_id, AuditRow.filters)
+        .join(AuditRow, AuditRow.id == AuditItemRow.audit_id)
+        .outerjoin(
+            SecondCodingRow,
+            (SecondCodingRow.audit_id == AuditItemRow.audit_id)
+            & (SecondCodingRow.encounter_id == AuditItemRow.encounter_id),
+        )
+        .where(
+            AuditItemRow.encounter_id.in_(encounter_ids),
+            AuditItemRow.finished_at.is_(None),
+            SecondCodingRow.id.is_(None),
+        )
+    )
+    return frozenset(id for id, filters in rows if filters.get("blinded", False))
+
+
+def still_veiled(encounter_id: str) -> StateConflict:
+    """Return what whoever codes an encounter blind gets instead of its codes."""
+    return StateConflict(f"encounter {encounter_id!r}", "blinded", ("coded a second time first",))
+
+
+def _seen_by(session: Session, reader: Actor | None, audit: Audit) -> Audit:
+    blind = codes_blind(session, reader, [item.encounter_id for item in audit.items])
+    return replace(
+        audit,
+        items=tuple(
+            replace(
+                item, submission=replace(item.submission, codes=()), findings=(), second=None, veiled=True
+            )
+            if item.encounter_id in blind
+            else item
+            for item in audit.items
+        ),
+    )
+
+
 def _checked(sample: Sample) -> None:
     if not 1 <= sample.size <= MOST_ENCOUNTERS:
         raise InputError(f"size must be 1 to {MOST_ENCOUNTERS}; got {sample.size}")
@@ -390,9 +415,12 @@ def _not_by_its_coder(step: Change, item: AuditItemRow) -> None:
         raise NotAllowed("nobody audits what they submitted themselves")
 
 
+def _blinded(session: Session, item: AuditItemRow) -> bool:
+    return bool(_audit_row(session, item.audit_id).filters.get("blinded", False))
+
+
 def _veiled(session: Session, item: AuditItemRow) -> bool:
-    blinded = _audit_row(session, item.audit_id).filters.get("blinded", False)
-    return bool(blinded) and _second(session, item) is None
+    return _blinded(session, item) and _second(session, item) is None
 
 
 def _require_unveiled(session: Session, item: AuditItemRow) -> None:
@@ -476,17 +504,19 @@ def _finding(row: AuditFindingRow) -> AuditFinding:
 
 
 def _item_record(session: Session, item: AuditItemRow) -> AuditItem:
-    submission = _submission(session, item)
+    submission, second = _submission(session, item), _second(session, item)
+    veiled = second is None and _blinded(session, item)
     return AuditItem(
         encounter_id=item.encounter_id,
         state=encounter_row(session, item.encounter_id).state,
-        submission=replace(submission, codes=()) if _veiled(session, item) else submission,
+        submission=replace(submission, codes=()) if veiled else submission,
         findings=tuple(map(_finding, _findings(session, item))),
         finished_by=item.finished_by,
         finished_at=item.finished_at,
         outcome=EncounterState(item.outcome) if item.outcome is not None else None,
         inclusion=item.inclusion,
-        second=_second(session, item),
+        second=second,
+        veiled=veiled,
     )
 
 

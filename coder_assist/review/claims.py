@@ -8,39 +8,18 @@ HCPCS lines instead. What a claim has no place for is listed with the reason, ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 from coder_assist.suggest.rules import Coding, Line
+from coder_assist.suggest.rules.coding import MOST_MODIFIERS
 from coder_assist.suggest.rules.pointers import MOST_DIAGNOSES, pointers
-from coder_assist.types import Claim, Code, Finding, Setting, Severity, System
+from coder_assist.types import Claim, Finding, Setting, Severity, System
 
 MOST_FACILITY_DIAGNOSES = 25
 MOST_FACILITY_PROCEDURES = 25
 MOST_PROFESSIONAL_LINES = 50
-MOST_MODIFIERS = 4
-
-
-class Accepted(Protocol):
-    """A code that stands after the coder's decisions, as the store gives it."""
-
-    @property
-    def code(self) -> Code:
-        """The code."""
-
-    @property
-    def sequence(self) -> int | None:
-        """Its place within its system, 1 for first-listed."""
-
-    @property
-    def modifiers(self) -> tuple[str, ...]:
-        """The modifiers, in the order of the claim."""
-
-    @property
-    def units(self) -> int:
-        """The units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,29 +91,6 @@ class ClaimView:
     def ready(self) -> bool:
         """Whether nothing blocks the claim."""
         return not self.blocks
-
-
-def lines_of_accepted(
-    accepted: Iterable[Accepted],
-    evidence: Mapping[Code, Line] | None = None,
-    present_on_admission: Mapping[Code, str] | None = None,
-) -> list[Line]:
-    """Return the rules' lines of accepted codes.
-
-    ``evidence`` gives, by code, the line of the run whose evidence stands behind it.
-    """
-    behind, present = evidence or {}, present_on_admission or {}
-    return [
-        Line(
-            each.code,
-            each.sequence,
-            each.modifiers,
-            each.units,
-            behind[each.code].evidence if each.code in behind else (),
-            present.get(each.code),
-        )
-        for each in accepted
-    ]
 
 
 def claim_of(coding: Coding, findings: Sequence[Finding]) -> ClaimView:

@@ -8,6 +8,8 @@ store locks the rows it is about to change.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -196,7 +198,8 @@ class Database:
 
 
 # SQLite's primary result codes: busy, locked, read-only, input/output error, full, cannot open.
-_SQLITE_AWAY = frozenset({5, 6, 8, 10, 13, 14})
+_SQLITE_BUSY = 5
+_SQLITE_AWAY = frozenset({_SQLITE_BUSY, 6, 8, 10, 13, 14})
 _SQLITE_FULL = 13
 # PostgreSQL's classes: connection exception, insufficient resources, operator intervention (57P01 and on).
 _POSTGRES_AWAY = ("08", "53", "57P")
@@ -247,10 +250,27 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not guessed by the driver
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged decision survives a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Switch a new file to the write-ahead log, which it keeps.
+
+    Where several connections find a new file at once, SQLite fails all but one of them without waiting for
+    the busy timeout, for each holds what the others wait for. Who lost asks again.
+    """
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != _SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

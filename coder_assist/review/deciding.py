@@ -14,14 +14,14 @@ from coder_assist.errors import InputError
 from coder_assist.review.carrying import carrier
 from coder_assist.review.loading import Standing, places_of
 from coder_assist.review.records import Actor, NewDecision
-from coder_assist.review.standing import Line, subjects_of
+from coder_assist.review.standing import CODING, Line, subjects_of
 from coder_assist.review.states import RejectReason
 from coder_assist.review.tables import DecisionRow, EncounterRow, NoteRow, RunRow, SuggestionRow
-from coder_assist.types import Code, Decision, Place, Span, Verdict, Via
+from coder_assist.suggest.rules.coding import MOST_MODIFIERS
+from coder_assist.types import Code, Decision, Place, Span, System, Verdict, Via
 
 MOST_DECISIONS = 500
 MOST_UNITS = 9_999
-MOST_MODIFIERS = 4
 LONGEST_REASON = 500
 
 _MODIFIER = re.compile(r"[A-Z0-9]{2}")
@@ -89,6 +89,7 @@ def write_decisions(
                 version=row.version + 1,
                 evidence=stored,
                 supersedes=line.tip.id if line is not None else None,
+                present_on_admission=new.present_on_admission,
             )
             session.add(decision)
             written.append(decision)
@@ -184,6 +185,9 @@ def _checked(new: NewDecision, suggested: Mapping[int, Code]) -> Code | None:
         raise InputError(f"expected at most {MOST_MODIFIERS} modifiers, each once; got {len(new.modifiers)}")
     if not all(_MODIFIER.fullmatch(modifier) for modifier in new.modifiers):
         raise InputError("a modifier has two capital letters or digits")
+    diagnosis = new.code.system is System.ICD10CM and new.verdict in CODING
+    if new.present_on_admission is not None and not diagnosis:
+        raise InputError("present_on_admission belongs to a diagnosis (ICD-10-CM) that is coded")
     if new.shown_at.tzinfo is None:
         raise InputError("shown_at must carry its time zone")
     return replaces

@@ -80,7 +80,14 @@ def coding_of(coder: Coder, desk: Desk, codes: Iterable[FinalCode], readings: Re
     """Return codes of an encounter in its context, each with the evidence that the desk has for it."""
     behind = _behind(desk)
     lines = [
-        Line(each.code, each.sequence, each.modifiers, each.units, behind.get(each.code, ()))
+        Line(
+            each.code,
+            each.sequence,
+            each.modifiers,
+            each.units,
+            behind.get(each.code, ()),
+            each.present_on_admission,
+        )
         for each in codes
     ]
     return coder.coding(desk.encounter, lines, readings.of(coder, desk.encounter))

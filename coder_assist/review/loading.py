@@ -34,7 +34,17 @@ from coder_assist.review.tables import (
     SubmissionRow,
     SuggestionRow,
 )
-from coder_assist.types import Code, Decision, Encounter, Note, Place, Span, System, Verdict
+from coder_assist.types import (
+    Code,
+    Decision,
+    Encounter,
+    Note,
+    Place,
+    PresentOnAdmission,
+    Span,
+    System,
+    Verdict,
+)
 
 Value = TypeVar("Value")
 
@@ -266,6 +276,7 @@ def decision_of(row: DecisionRow, undone: bool, carried: CarriedRow | None = Non
         undoes=row.undoes,
         undone=undone,
         stale=carried is not None and carried.stale,
+        present_on_admission=row.present_on_admission,
     )
 
 
@@ -326,6 +337,7 @@ def codes_record(codes: Iterable[FinalCode]) -> list[dict[str, object]]:
             "units": final.units,
             "decision": final.decision,
             "from_suggestion": final.from_suggestion,
+            "present_on_admission": final.present_on_admission,
         }
         for final in codes
     ]
@@ -342,10 +354,15 @@ def submission_of(row: SubmissionRow) -> Submission:
             units=code["units"],
             decision=code["decision"],
             from_suggestion=code["from_suggestion"],
+            present_on_admission=_on_admission(code.get("present_on_admission")),
         )
         for code in row.codes
     )
     return Submission(row.id, row.encounter_id, row.version, codes, row.by, row.at)
+
+
+def _on_admission(said: str | None) -> PresentOnAdmission | None:
+    return PresentOnAdmission(said) if said is not None else None
 
 
 def latest_submission(session: Session, encounter_id: str) -> SubmissionRow | None:

@@ -16,7 +16,18 @@ from coder_assist.review.states import (
     RunState,
     SampleKind,
 )
-from coder_assist.types import Claim, Code, Decision, Encounter, Place, Setting, Sex, Verdict, Via
+from coder_assist.types import (
+    Claim,
+    Code,
+    Decision,
+    Encounter,
+    Place,
+    PresentOnAdmission,
+    Setting,
+    Sex,
+    Verdict,
+    Via,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,7 @@ class NewDecision:
     """A decision as it comes from a coder.
 
     ``suggestion`` is the place in the latest run's suggestions, from 0. Without ``evidence`` a decision
-    about a suggestion rests on the suggestion's.
+    about a suggestion rests on the suggestion's. ``present_on_admission`` is of a diagnosis that is coded.
     """
 
     verdict: Verdict
@@ -109,6 +120,7 @@ class NewDecision:
     reason: str = ""
     via: Via = Via.SINGLE
     evidence: tuple[Place, ...] = ()
+    present_on_admission: PresentOnAdmission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,7 @@ class FinalCode:
     decision: int
     from_suggestion: bool
     stale: bool = False
+    present_on_admission: PresentOnAdmission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +211,7 @@ class Desk:
 
     ``encounter`` carries the notes in their newest versions. ``run`` is the newest one that is done, or
     else the newest at all. ``decisions`` are all that were ever made, oldest first. ``hold`` is the open one.
+    Of a ``veiled`` one only the encounter's own data are given: its reader codes it blind.
     """
 
     summary: EncounterSummary
@@ -209,6 +223,7 @@ class Desk:
     hold: Hold | None
     submission: Submission | None
     version: int
+    veiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +379,8 @@ class AuditFinding:
 class AuditItem:
     """One encounter of an audit, with the submission that was read again.
 
-    In a blinded audit the submission shows no codes before the ``second`` coding is there. ``inclusion`` is
+    In a blinded audit it is ``veiled`` before the ``second`` coding is there: the submission shows no codes,
+    and who reads it sees nothing at the desk but the notes. ``inclusion`` is
     the chance that the encounter had to be drawn, ``None`` for audits from before it was kept.
     """
 
@@ -377,6 +393,7 @@ class AuditItem:
     outcome: EncounterState | None
     inclusion: float | None = None
     second: SecondCoding | None = None
+    veiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

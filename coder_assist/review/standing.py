@@ -112,6 +112,7 @@ def final_codes(
                     decision=decision.id,
                     from_suggestion=decision.verdict is Verdict.ACCEPT,
                     stale=decision.stale,
+                    present_on_admission=decision.present_on_admission,
                 )
             )
     return tuple(final)

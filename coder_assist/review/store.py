@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from coder_assist.errors import Blocked, InputError, NotAllowed, NotFound, StateConflict
 from coder_assist.review import audit_log, loading, worklist
-from coder_assist.review.audits import Audits
+from coder_assist.review.audits import Audits, codes_blind, still_veiled
 from coder_assist.review.changing import Answer, Change, Result, change, checked_text, subject, touch
 from coder_assist.review.database import Database, now
 from coder_assist.review.deciding import write_decisions, write_undo
@@ -168,20 +168,33 @@ class Store:
         sort: Sort = Sort.AGE,
         cursor: str | None = None,
         limit: int = 50,
+        reader: Actor | None = None,
     ) -> WorklistPage:
-        """Return a page of the worklist. Raises ``InputError`` for a cursor that is none of this order."""
+        """Return a page of the worklist. Raises ``InputError`` for a cursor that is none of this order.
+
+        Of what the ``reader`` codes blind it does not count the codes.
+        """
         with self.database.read() as session:
-            return worklist.page(session, filter or WorklistFilter(), sort, cursor, limit)
+            page = worklist.page(session, filter or WorklistFilter(), sort, cursor, limit)
+            blind = codes_blind(session, reader, [item.id for item in page.items])
+            items = (
+                replace(item, undecided=0, decided=0) if item.id in blind else item for item in page.items
+            )
+            return replace(page, items=tuple(items))
 
     def summary(self, encounter_id: str) -> EncounterSummary:
         """Return an encounter's row of the worklist."""
         with self.database.read() as session:
             return _summary(session, encounter_id)
 
-    def desk(self, encounter_id: str) -> Desk:
-        """Return everything about an encounter, at one version."""
+    def desk(self, encounter_id: str, reader: Actor | None = None) -> Desk:
+        """Return everything about an encounter, at one version; to a ``reader`` who codes it blind only the notes."""
         with self.database.read() as session:
             row = encounter_row(session, encounter_id)
+            if codes_blind(session, reader, [encounter_id]):
+                summary = replace(_summary(session, encounter_id), undecided=0, decided=0)
+                encounter = loading.encounter_of(row, loading.notes_of(session, encounter_id))
+                return Desk(summary, encounter, None, (), (), (), None, None, row.version, veiled=True)
             run = loading.latest_run(session, encounter_id)
             hold = loading.latest_hold(session, encounter_id)
             submission = loading.latest_submission(session, encounter_id)
@@ -198,10 +211,15 @@ class Store:
                 version=row.version,
             )
 
-    def history(self, encounter_id: str) -> tuple[AuditEvent, ...]:
-        """Return the audit events of an encounter, oldest first."""
+    def history(self, encounter_id: str, reader: Actor | None = None) -> tuple[AuditEvent, ...]:
+        """Return the audit events of an encounter, oldest first; they name codes.
+
+        Raises ``StateConflict`` to a ``reader`` who codes the encounter blind.
+        """
         with self.database.read() as session:
             encounter_row(session, encounter_id)
+            if codes_blind(session, reader, [encounter_id]):
+                raise still_veiled(encounter_id)
             rows = session.scalars(
                 select(AuditEventRow)
                 .where(AuditEventRow.subject == subject(encounter_id))

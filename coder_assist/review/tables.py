@@ -37,7 +37,7 @@ from coder_assist.review.states import (
     RunState,
     SampleKind,
 )
-from coder_assist.types import Claim, Setting, Sex, System, Verdict, Via
+from coder_assist.types import Claim, PresentOnAdmission, Setting, Sex, System, Verdict, Via
 
 
 def _quoted(choices: type[StrEnum]) -> str:
@@ -271,6 +271,10 @@ class DecisionRow(Table):
         CheckConstraint(
             f"verdict <> 'reject' OR reason IN ({_quoted(RejectReason)})", name="reject_has_reason"
         ),
+        CheckConstraint(
+            "present_on_admission IS NULL OR (system = 'ICD-10-CM' AND verdict IN ('accept', 'add', 'replace'))",
+            name="on_admission_is_a_diagnosis",
+        ),
         Index(
             "uq_decisions_first_of_subject",
             "encounter_id",
@@ -305,6 +309,9 @@ class DecisionRow(Table):
     evidence: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     supersedes: Mapped[int | None] = mapped_column(RowNumber)
     undoes: Mapped[int | None] = mapped_column(RowNumber)
+    present_on_admission: Mapped[PresentOnAdmission | None] = mapped_column(
+        one_of(PresentOnAdmission, "present_on_admission")
+    )
 
 
 class CarriedRow(Table):

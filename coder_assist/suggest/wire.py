@@ -279,7 +279,13 @@ def finding_record(finding: Finding, several: bool = False) -> dict[str, object]
     """Return a finding as the machine interface writes it; ``several`` as for the encounter's evidence."""
     fix: dict[str, object] | None = None
     if finding.fix is not None:
-        fix = {"remove": [_code(c) for c in finding.fix.remove], "add": [_code(c) for c in finding.fix.add]}
+        fix = {
+            "remove": [_code(code) for code in finding.fix.remove],
+            "add": [_code(code) for code in finding.fix.add],
+            "modifiers": [
+                {**_code(code), "modifiers": list(modifiers)} for code, modifiers in finding.fix.modifiers
+            ],
+        }
     query: dict[str, object] | None = None
     if finding.query is not None:
         query = {

@@ -9,12 +9,15 @@ const app = document.getElementById("app");
 let session = null;
 let lastPerson = null; // whose session ended last
 let desk = null;
+let touched = Date.now(); // when somebody last did something here
+let asked = Date.now(); // when the service was last asked
 let leaving = []; // desks that are off the page and still have something to save
 
 // ---- the network ---------------------------------------------------------------------------------------------
 
 /** Ask the service. Rejects with an Error that says its `kind` and carries the problem's members. */
 async function ask(method, path, body, headers = {}) {
+  asked = Date.now();
   let answer;
   try {
     answer = await fetch(path, {
@@ -442,6 +445,7 @@ async function audits() {
     const kind = el("select", {}, [["random", "Random"], ["stratified", "By setting and coder"], ["risk", "Where risk is"]].map(([value, said]) => el("option", { value }, said)));
     const size = el("input", { type: "number", min: "1", max: "1000", value: "10" });
     const seed = el("input", { type: "number", min: "0", value: "1", title: "The same seed draws the same sample again" });
+    const blinded = el("input", { type: "checkbox" });
     main.append(
       el(
         "form",
@@ -450,7 +454,7 @@ async function audits() {
           onsubmit: async (event) => {
             event.preventDefault();
             try {
-              const made = await post("/v1/audits", { sample: { kind: kind.value, size: Number(size.value), seed: Number(seed.value) } });
+              const made = await post("/v1/audits", { sample: { kind: kind.value, size: Number(size.value), seed: Number(seed.value), blinded: blinded.checked } });
               location.hash = `#/audits/${made.id}`;
             } catch (problem) {
               note(problem.message);
@@ -460,6 +464,7 @@ async function audits() {
         el("label", {}, "Sample", kind),
         el("label", {}, "Size", size),
         el("label", {}, "Seed", seed),
+        el("label", { title: "The auditor codes the notes alone and sees the coder's codes only then" }, "Blinded", blinded),
         el("button", { type: "submit", class: "ca-primary" }, "Begin an audit"),
         el("p", { class: "ca-empty" }, "Drawn from the submitted encounters that no audit has yet."),
       ),
@@ -470,7 +475,7 @@ async function audits() {
       ["Audit", "Sample", "Begun", "By", "Encounters", "Finished"],
       all.map((audit) => [
         el("a", { href: `#/audits/${audit.id}` }, `Audit ${audit.id}`),
-        `${audit.sample.kind}, seed ${audit.sample.seed}`,
+        `${audit.sample.kind}, seed ${audit.sample.seed}${audit.sample.blinded ? ", blinded" : ""}`,
         moment(audit.at),
         audit.by,
         audit.items.length,
@@ -498,7 +503,7 @@ async function auditView(id) {
       audit.items.map((item) => [
         el("a", { href: `#/audits/${id}/${encodeURIComponent(item.encounter)}` }, item.encounter),
         item.submission.by,
-        item.submission.codes.length,
+        item.veiled ? "veiled" : item.submission.codes.length,
         item.findings.length,
         item.findings.filter((finding) => finding.stands === "overturn").length,
         item.finished_at ? [state(item.outcome || item.state), ` ${moment(item.finished_at)}`] : state(item.state),
@@ -511,6 +516,9 @@ async function auditView(id) {
 const ERRORS = ["missed", "unsupported", "wrong_specificity", "sequencing", "laterality", "modifier"];
 
 async function auditEncounter(auditId, id) {
+  const audit = await get(`/v1/audits/${auditId}`);
+  const drawn = audit.items.find((item) => item.encounter === id);
+  if (drawn && drawn.veiled && can("auditor")) return codeBlind(auditId, id);
   const side = el("section", { class: "ca-audit", "aria-label": "Audit", tabindex: "0" });
   const root = el("div");
   const main = frame(`Audit of ${id}`, el("div", { class: "ca-area" }, root), side);
@@ -605,6 +613,7 @@ async function auditEncounter(auditId, id) {
           ),
       );
     };
+    if (item.veiled) return fill(side, el("p", { class: "ca-path" }, el("a", { href: `#/audits/${auditId}` }, `Audit ${auditId}`), " / ", id), el("p", { class: "ca-empty" }, "This audit is blinded: an auditor codes the notes first, then the codes are compared here."));
     const submitted = item.submission.codes;
     const missed = item.findings.filter((finding) => !submitted.some((code) => same(code, finding)));
     const passed = run ? run.suggestions.filter((suggestion) => suggestion.selected && !submitted.some((code) => same(code, suggestion))) : [];
@@ -615,6 +624,7 @@ async function auditEncounter(auditId, id) {
       el("p", { class: "ca-path" }, el("a", { href: `#/audits/${auditId}` }, `Audit ${auditId}`), " / ", id),
       el("h2", {}, `Submitted by ${item.submission.by}`),
       el("p", { class: "ca-empty" }, item.state === "audited" ? "Read by the auditor. The coder may rebut an overturned code until it is returned or accepted." : item.finished_at ? `Finished ${moment(item.finished_at)}: ${(item.outcome || item.state).replaceAll("_", " ")}.` : `${looked} of ${submitted.length} codes looked at.`),
+      item.second && comparison(item),
       el("ul", { class: "ca-rows" }, submitted.map(codeRow)),
       missed.length > 0 && [el("h3", {}, "Missed by the coder"), el("ul", { class: "ca-rows" }, missed.map((finding) => el("li", { class: "ca-audit-row" }, el("p", {}, el("b", {}, finding.code)), findingOf(finding))))],
       passed.length > 0 && [el("h3", {}, "Preselected by the tool, not submitted"), el("ul", { class: "ca-rows" }, passed.map((suggestion) => el("li", { class: "ca-audit-row" }, el("p", {}, el("b", {}, suggestion.code), " ", suggestion.title, " ", el("small", {}, toolWords(suggestion))))))],
@@ -634,8 +644,41 @@ async function auditEncounter(auditId, id) {
           unsaid.length > 1 && el("button", { type: "button", onclick: () => act(async () => { for (const code of unsaid) await agree(code); }) }, `Agree with the other ${unsaid.length}`),
         ),
     );
+    return null;
   };
   await draw().catch((problem) => fill(side, el("p", { class: "ca-problem" }, problem.message)));
+}
+
+/** The desk of an auditor who codes the notes alone; when that is submitted, both codings are shown. */
+async function codeBlind(auditId, id) {
+  const root = el("div");
+  const main = frame(`Audit of ${id}`, el("div", { class: "ca-area" }, root));
+  main.classList.add("ca-fill");
+  const { encounter } = await adapterOf(id).load();
+  const { adapter } = scratchpad(encounter, (codes) => post(`/v1/audits/${auditId}/encounters/${encodeURIComponent(id)}/second`, { codes }));
+  desk = createDesk(root, adapter, {
+    practice: true,
+    hint: "This audit is blinded: code the notes on your own. The coder's codes and the tool's come when you submit; yours cannot be changed then.",
+    submitLabel: "Submit and compare",
+    ...keySettings(),
+  });
+  root.addEventListener("desk:submitted", route);
+}
+
+/** The coder's codes and the second reader's, side by side. */
+function comparison(item) {
+  const key = (code) => `${code.system}:${code.code}`;
+  const [theirs, mine] = [item.submission.codes, item.second.codes];
+  const [submitted, second] = [new Set(theirs.map(key)), new Set(mine.map(key))];
+  const all = [...theirs, ...mine.filter((code) => !submitted.has(key(code)))];
+  const both = all.filter((code) => submitted.has(key(code)) && second.has(key(code))).length;
+  const said = (given) => el("span", { class: "ca-outcome" }, given ? "✓" : "–");
+  return el(
+    "section",
+    { class: "ca-comparison", "aria-label": "Both codings" },
+    el("h3", {}, `Coded blind by ${item.second.by}: ${both} of ${all.length} codes agree`),
+    table(["Code", "Title", "Coder", "Blind"], all.map((code) => [el("b", {}, code.code), code.title, said(submitted.has(key(code))), said(second.has(key(code)))]), { empty: "Neither gave a code." }),
+  );
 }
 
 // ---- practice ------------------------------------------------------------------------------------------------
@@ -646,32 +689,19 @@ async function practiceList() {
   main.append(table(["Note", "Setting", "Specialty"], cases.map((item) => [el("a", { href: `#/practice/${encodeURIComponent(item.id)}` }, item.title || item.id), words(item.setting), item.specialty])));
 }
 
-async function practice(id) {
-  const root = el("div");
-  const area = el("div", { class: "ca-area" }, root);
-  const main = frame("Practice", area);
-  main.classList.add("ca-fill");
-  const item = await get(`/v1/practice/${encodeURIComponent(id)}`);
-  // Nothing is kept of practice: what has been coded lives in this page until it is compared.
+/** An adapter for coding notes on one's own: what has been coded lives in this page until it is submitted. */
+function scratchpad(encounter, submit) {
   const acts = [[]];
   const now = () => acts[acts.length - 1];
   const outcome = (version) => ({ decisions: [], codes: now().map((code, place) => ({ modifiers: [], units: 1, ...code, sequence: place + 1 })), findings: [], version });
   const without = (codes, gone) => codes.filter((code) => code.code !== gone.code || code.system !== gone.system);
   const entry = (system, code) => get(`/v1/codes/${encodeURIComponent(system)}/${encodeURIComponent(code)}`);
+  const textOf = (id) => encounter.notes.find((note) => note.id === id).text;
   const adapter = {
-    load: async () => ({
-      encounter: { ...item, state: "in_review", service_date: null, notes: [{ id: item.id, version: 1, title: item.title, text: item.text, sections: [] }] },
-      run: null,
-      decisions: [],
-      codes: [],
-      findings: [],
-      hold: null,
-      flags: {},
-      version: 1,
-    }),
+    load: async () => ({ encounter: { ...encounter, state: "in_review" }, run: null, decisions: [], codes: [], findings: [], hold: null, flags: {}, version: 1 }),
     search,
     entry,
-    phrase: async (place) => search([...item.text].slice(place.start, place.end).join("").trim()),
+    phrase: async (place) => search([...textOf(place.note_id)].slice(place.start, place.end).join("").trim()),
     decide: async (decisions, version) => {
       let codes = now();
       for (const decision of decisions) {
@@ -690,8 +720,21 @@ async function practice(id) {
       acts.push(order.map((wanted) => now().find((code) => code.system === wanted.system && code.code === wanted.code)).filter(Boolean));
       return outcome(version);
     },
-    submit: () => post(`/v1/practice/${encodeURIComponent(id)}`, { codes: now().map(({ system, code }) => ({ system, code })) }),
+    submit: () => submit(now().map(({ system, code }) => ({ system, code }))),
   };
+  return { adapter, now };
+}
+
+async function practice(id) {
+  const root = el("div");
+  const area = el("div", { class: "ca-area" }, root);
+  const main = frame("Practice", area);
+  main.classList.add("ca-fill");
+  const item = await get(`/v1/practice/${encodeURIComponent(id)}`);
+  const { adapter, now } = scratchpad(
+    { ...item, service_date: null, notes: [{ id: item.id, version: 1, title: item.title, text: item.text, sections: [] }] },
+    (codes) => post(`/v1/practice/${encodeURIComponent(id)}`, { codes }),
+  );
   desk = createDesk(root, adapter, { practice: true, submitLabel: "Compare", ...keySettings() });
   root.addEventListener("desk:submitted", (event) => compared(item, event.detail.answer, new Map(now().map((code) => [`${code.system}:${code.code}`, code.title]))));
 }
@@ -830,6 +873,32 @@ async function begin() {
   }
   await route();
 }
+
+/**
+ * A page that nobody touches for as long as a quiet session lasts is cleared, for a patient's notes are on it;
+ * the service has ended the session by then. Who only reads keeps it by a question now and then. Several pages
+ * of one browser share the session, and so when somebody last did something.
+ */
+async function watch() {
+  if (!session) return;
+  const last = Math.max(touched, Number(localStorage.getItem("ca-touched")));
+  const idle = session.idle_minutes * 60_000;
+  if (Date.now() - last >= idle) {
+    lastPerson = session.user.id;
+    session = null;
+    await route();
+  } else if (last > asked && Date.now() - asked > idle / 3) await get("/v1/session").catch(() => {});
+}
+
+function touch() {
+  if (Date.now() - touched > 5_000) localStorage.setItem("ca-touched", String(Date.now()));
+  touched = Date.now();
+}
+
+for (const name of ["keydown", "pointerdown", "pointermove", "wheel"]) {
+  window.addEventListener(name, touch, { capture: true, passive: true });
+}
+setInterval(watch, 15_000);
 
 window.addEventListener("beforeunload", (event) => {
   if ((desk && desk.unsaved) || leaving.some((left) => left.desk.unsaved)) event.preventDefault();

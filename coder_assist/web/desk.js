@@ -18,7 +18,8 @@
  * `resume()`), "conflict" (with `changed`), "state" (the encounter's state forbids it), "blocked" (with
  * `findings`), or anything else, which is shown.
  *
- * Options: scope "document" | "root" (where shortcuts are heard), practice, readonly, submitLabel, keys,
+ * Options: scope "document" | "root" (where shortcuts are heard), practice, hint (said in place of practice's own words),
+ * readonly, submitLabel, keys,
  * shortcuts, saveKeys(keys, shortcuts), tools (elements for the banner).
  */
 
@@ -76,10 +77,11 @@ export const REASONS = [
 ];
 
 const SYSTEMS = ["ICD-10-CM", "ICD-10-PCS", "CPT", "HCPCS"];
+const ADMISSION = [["", "not said"], ["Y", "Y: yes"], ["N", "N: no"], ["U", "U: not documented"], ["W", "W: clinically undetermined"], ["1", "1: exempt"]];
 const SEVERITIES = ["error", "warning", "query", "information"];
 const SIGNS = { error: "✖", warning: "▲", query: "?", information: "i" };
 const MARKS = { accept: ["✓", "accepted"], add: ["✓", "added"], reject: ["✗", "rejected"], replace: ["⇄", "replaced"], defer: ["…", "deferred"] };
-const EVENTS = { "encounter.import": "imported", "run.done": "computed suggestions", "run.failed": "could not compute suggestions", "encounter.claim": "took it", "encounter.assign": "assigned it", "encounter.hold": "put it on hold", "encounter.release": "released it", "encounter.submit": "submitted it", "encounter.reopen": "reopened it", "encounter.order": "changed the order of codes", "audit.create": "drew it for an audit", "audit.finding": "audited a code", "audit.rebut": "rebutted a finding", "audit.final": "gave a final verdict", "audit.finish": "finished the audit", "note.version": "added a new version of a note" };
+const EVENTS = { "encounter.import": "imported", "run.done": "computed suggestions", "run.failed": "could not compute suggestions", "encounter.claim": "took it", "encounter.assign": "assigned it", hold: "put it on hold", release: "released it", submit: "submitted it", reopen: "reopened it", order: "changed the order of codes", "audit.create": "drew it for an audit", "audit.second": "coded it blind", "audit.finding": "audited a code", "audit.rebut": "rebutted a finding", "audit.final": "gave a final verdict", "audit.finish": "finished the audit", "note.version": "added a new version of a note" };
 const LIKELY = 0.2;
 const REASON_WAIT = 1600;
 const RETRY_AFTER = 2500;
@@ -584,7 +586,7 @@ class Desk {
 
   /** The row of an assigned code; one that says the same as before is used again, for long lists change often. */
   keptRow(code, place) {
-    const says = JSON.stringify([place === 0, this.editable, this.shortcuts, code.title, code.modifiers, code.units, code.billable === false, code.stale, (this.state.flags || {})[keyOf(code)], this.findingsOf(code)]);
+    const says = JSON.stringify([place === 0, this.editable, this.shortcuts, code.title, code.modifiers, code.units, code.present_on_admission, code.billable === false, code.stale, (this.state.flags || {})[keyOf(code)], this.findingsOf(code)]);
     const kept = this.assignedRows.get(keyOf(code));
     if (kept && kept.says === says && kept.code.system === code.system) {
       // Its buttons are about the code object of their time; the order is looked up by key.
@@ -599,7 +601,7 @@ class Desk {
 
   assignedRow(code, place) {
     const lead = place === 0 && code.system.startsWith("ICD") ? (this.facility ? "principal" : "first-listed") : null;
-    const extra = [...(code.modifiers || []).map((modifier) => `-${modifier}`), code.units > 1 ? `×${code.units}` : ""].join(" ").trim();
+    const extra = [...(code.modifiers || []).map((modifier) => `-${modifier}`), code.units > 1 ? `×${code.units}` : "", code.present_on_admission ? `POA ${code.present_on_admission}` : ""].join(" ").trim();
     return el(
       "li",
       { class: "ca-code ca-final", dataset: { code: keyOf(code) } },
@@ -666,17 +668,24 @@ class Desk {
   /** Whether the fix of a finding has something to change: what it would move or take out is there. */
   fixable(finding) {
     if (!finding.fix) return false;
-    const { remove, add } = finding.fix;
-    const moves = remove.length === 1 && add.length === 1 && keyOf(remove[0]) === keyOf(add[0]);
+    const { remove, add, modifiers = [] } = finding.fix;
     const there = (code) => this.state.codes.some((other) => keyOf(other) === keyOf(code));
     const offered = (code) => this.suggestions.some((other, index) => keyOf(other) === keyOf(code) && !this.decided.has(index));
-    return moves ? there(remove[0]) : remove.every((code) => there(code) || offered(code));
+    const marks = modifiers.every((line) => there(line) || add.some((code) => keyOf(code) === keyOf(line)));
+    return marks && remove.every((code) => there(code) || (!this.moves(finding.fix) && offered(code)));
+  }
+
+  /** Whether a fix takes out what it puts in again: that moves these codes behind the others. */
+  moves({ remove, add }) {
+    return remove.length > 0 && remove.length === add.length && remove.every((code, place) => keyOf(code) === keyOf(add[place]));
   }
 
   fixLabel(fix) {
     const out = fix.remove.map((code) => code.code);
     const into = fix.add.map((code) => code.code);
-    if (out.length === 1 && into.length === 1 && out[0] === into[0]) return `Move ${out[0]} last`;
+    const marked = (fix.modifiers || []).map((line) => [line.code, ...line.modifiers].join("-"));
+    if (this.moves(fix)) return `Move ${out.join(", ")} last`;
+    if (!out.length && !into.length) return `Set ${marked.join(", ")}`;
     if (!into.length) return `Take out ${out.join(", ")}`;
     return out.length ? `${out.join(", ")} → ${into.join(", ")}` : `Add ${into.join(", ")}`;
   }
@@ -715,7 +724,9 @@ class Desk {
     const parts = [el("h2", {}, "Suggested", this.suggestions.length > 0 && el("span", { class: "ca-count" }, String(this.suggestions.length)))];
     const run = this.state.run;
     if (this.options.practice) {
-      parts.push(el("p", { class: "ca-empty" }, "Code the note on your own: search a code, or select words of the note. The tool's suggestions come when you compare."));
+      parts.push(el("p", { class: "ca-empty" }, this.options.hint || "Code the note on your own: search a code, or select words of the note. The tool's suggestions come when you compare."));
+    } else if (this.state.veiled) {
+      parts.push(el("p", { class: "ca-empty" }, "A blinded audit drew this encounter: it is coded from its notes there, and its codes are shown then."));
     } else if (run && run.state === "failed") {
       parts.push(el("p", { class: "ca-empty" }, "No suggestions could be computed for this encounter; codes can be searched and added."));
     } else if (!run || (run.state && run.state !== "done")) {
@@ -1165,21 +1176,29 @@ class Desk {
   }
 
   applyFix(finding) {
-    const { remove, add } = finding.fix;
-    if (remove.length === 1 && add.length === 1 && keyOf(remove[0]) === keyOf(add[0])) {
-      const moved = this.state.codes.find((code) => keyOf(code) === keyOf(add[0]));
-      const same = this.state.codes.filter((code) => code.system === add[0].system && code !== moved);
-      if (moved) this.reorder(add[0].system, [...same, moved]);
+    const { remove, add, modifiers = [] } = finding.fix;
+    const standing = (code) => this.state.codes.find((other) => keyOf(other) === keyOf(code));
+    if (this.moves(finding.fix)) {
+      const moved = add.map(standing);
+      const same = this.state.codes.filter((code) => code.system === add[0].system && !moved.includes(code));
+      this.reorder(add[0].system, [...same, ...moved]);
       return;
     }
+    // What comes in takes over what stood beside the code it replaces, unless the fix says otherwise.
+    const beside = (code, old) => {
+      const named = modifiers.find((line) => keyOf(line) === keyOf(code));
+      const { modifiers: kept = [], units = 1, present_on_admission = null } = old || {};
+      return { modifiers: named ? named.modifiers : kept, units, ...(present_on_admission ? { present_on_admission } : {}) };
+    };
     const decisions = [];
     remove.forEach((code, place) => {
       const at = this.suggestions.findIndex((suggestion) => keyOf(suggestion) === keyOf(code));
       const index = at < 0 ? null : at;
-      if (add[place]) decisions.push(this.decision("replace", add[place], index, "alternative", { replaces: code }));
+      if (add[place]) decisions.push(this.decision("replace", add[place], index, "alternative", { replaces: code, ...beside(add[place], standing(code)) }));
       else decisions.push(this.decision("reject", code, index, "single", { reason: "wrong_code" }));
     });
-    for (const code of add.slice(remove.length)) decisions.push(this.decision("add", code, null, "alternative"));
+    for (const code of add.slice(remove.length)) decisions.push(this.decision("add", code, null, "alternative", beside(code)));
+    for (const line of modifiers.filter((marked) => !add.some((code) => keyOf(code) === keyOf(marked)))) decisions.push(this.again(line, beside(line, standing(line))));
     this.decide(decisions);
     this.say(`${this.fixLabel(finding.fix)}: done.`);
   }
@@ -1239,9 +1258,9 @@ class Desk {
     const codes = this.state.codes.filter((code) => keyOf(code) !== gone);
     const there = codes.findIndex((code) => keyOf(code) === keyOf(decision));
     if (decision.verdict !== "reject" && there >= 0) {
-      codes[there] = { ...codes[there], modifiers: decision.modifiers || [], units: decision.units || 1 };
+      codes[there] = { ...codes[there], modifiers: decision.modifiers || [], units: decision.units || 1, present_on_admission: decision.present_on_admission || null };
     } else if (decision.verdict !== "reject") {
-      const code = { system: decision.system, code: decision.code, title: this.titleOf(decision) || "", modifiers: decision.modifiers || [], units: decision.units || 1 };
+      const code = { system: decision.system, code: decision.code, title: this.titleOf(decision) || "", modifiers: decision.modifiers || [], units: decision.units || 1, present_on_admission: decision.present_on_admission || null };
       codes.splice(place < 0 ? codes.length : place, 0, code);
     }
     this.state.codes = codes;
@@ -1501,22 +1520,30 @@ class Desk {
   async edit(code) {
     const modifiers = el("input", { name: "modifiers", value: (code.modifiers || []).join(" "), pattern: "([A-Za-z0-9]{2}( +[A-Za-z0-9]{2}){0,3})? *", autofocus: true });
     const units = el("input", { name: "units", type: "number", min: "1", max: "999", value: String(code.units || 1) });
+    const { setting, claim } = this.state.encounter;
+    const ofStay = code.system === "ICD-10-CM" && setting === "inpatient" && claim !== "professional";
+    const admission = el("select", { name: "admission", autofocus: ofStay }, ADMISSION.map(([value, said]) => el("option", { value, selected: (code.present_on_admission || "") === value }, said)));
     const done = await dialog(this.root, `Modifiers and units of ${code.code}`, (close) =>
       el(
         "form",
         { method: "dialog", onsubmit: () => close(true) },
+        ofStay && el("label", {}, "Present on admission", admission),
         el("label", {}, "Modifiers, two characters each, at most four", modifiers),
         el("label", {}, "Units", units),
         actions(close, "Set"),
       ),
     );
     if (!done) return;
-    // The code is decided on anew, with what stands beside it, and rests on the same words as before.
+    const more = { modifiers: modifiers.value.toUpperCase().split(/\s+/).filter(Boolean), units: Number(units.value), ...(admission.value ? { present_on_admission: admission.value } : {}) };
+    this.decide([this.again(code, more)]);
+  }
+
+  /** Decide on a code anew, with what stands beside it; it rests on the same words as before. */
+  again(code, more) {
     const index = this.suggestions.findIndex((suggestion) => keyOf(suggestion) === keyOf(code));
     const earlier = this.state.decisions.filter((decision) => keyOf(decision) === keyOf(code) && !decision.undone && decision.evidence).pop();
-    const more = { modifiers: modifiers.value.toUpperCase().split(/\s+/).filter(Boolean), units: Number(units.value) };
-    if (index < 0 && earlier) more.evidence = earlier.evidence;
-    this.decide([this.decision(index < 0 ? "add" : "accept", code, index < 0 ? null : index, "single", more)]);
+    const evidence = index < 0 && earlier ? { evidence: earlier.evidence } : {};
+    return this.decision(index < 0 ? "add" : "accept", code, index < 0 ? null : index, "single", { ...more, ...evidence });
   }
 
   // ---- dialogs -------------------------------------------------------------------------------------------

@@ -25,7 +25,17 @@ from coder_assist.review.exports import to_json
 from coder_assist.review.judging import claim_view, judged
 from coder_assist.review.records import Desk, EncounterSummary, NewDecision, Outcome
 from coder_assist.suggest.wire import suggestion_record
-from coder_assist.types import Code, Finding, Place, Severity, Span, System, Verdict, Via
+from coder_assist.types import (
+    Code,
+    Finding,
+    Place,
+    PresentOnAdmission,
+    Severity,
+    Span,
+    System,
+    Verdict,
+    Via,
+)
 from coder_assist.workbench.bench import Bench
 
 MOST_FOUND = 20
@@ -208,6 +218,9 @@ def new_decision(record: Mapping[str, Any]) -> NewDecision:
             Place(place["note_id"], Span(place["start"], place["end"]))
             for place in record.get("evidence") or ()
         ),
+        present_on_admission=PresentOnAdmission(said)
+        if (said := record.get("present_on_admission"))
+        else None,
     )
 
 

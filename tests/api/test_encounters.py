@@ -248,6 +248,72 @@ async def test_a_claim_is_seen_and_exported(office: Any) -> None:
     assert kinds.count("Condition") == 2 and kinds.count("Claim") == 1
 
 
+async def test_a_stay_says_what_was_present_on_admission(office: Any) -> None:
+    """The indicator of a decision stands on the code, the submission and every form of the claim."""
+    await office.bring(NOTE | {"setting": "inpatient", "claim": "facility"})
+    desk = await opened(office)
+    decisions = [accept(desk, 0, present_on_admission="Y"), accept(desk, 1)]
+    body = {"version": desk["version"], "decisions": decisions}
+    made = (await office.ask("coder", "POST", "/v1/encounters/v1/decisions", body)).json()
+    first, second = made["codes"]
+    assert (first["present_on_admission"], second["present_on_admission"]) == ("Y", None)
+    assert made["decisions"][0]["present_on_admission"] == "Y"
+    missing = next(finding for finding in made["findings"] if finding["rule"] == "poa-missing")
+    assert [code["code"] for code in missing["codes"]] == [second["code"]]
+
+    tried = [{**code, "present_on_admission": "U"} for code in (first, second)]
+    tried = [{name: code[name] for name in ("system", "code", "present_on_admission")} for code in tried]
+    told = await office.ask("coder", "POST", "/v1/encounters/v1/what-if", {"codes": tried})
+    rules = [finding["rule"] for finding in told.json()["findings"]]
+    assert rules.count("query-present-on-admission") == 2 and "poa-missing" not in rules
+
+    body = {"version": made["version"], "decisions": [accept(desk, 1, present_on_admission="N")]}
+    version = (await office.ask("coder", "POST", "/v1/encounters/v1/decisions", body)).json()["version"]
+    for wrong in (
+        {"verdict": "add", "system": "ICD-10-PCS", "code": "0DTJ4ZZ", "shown_at": AT},
+        {"verdict": "reject", "reason": "other", "system": "ICD-10-CM", "code": "I10", "shown_at": AT},
+    ):
+        body = {"version": version, "decisions": [wrong | {"present_on_admission": "Y"}]}
+        refused = await office.ask("coder", "POST", "/v1/encounters/v1/decisions", body)
+        assert (refused.status_code, "present_on_admission" in refused.text) == (422, True)
+
+    claim = (await office.ask("coder", "GET", "/v1/encounters/v1/claim")).json()
+    assert [line["present_on_admission"] for line in claim["diagnoses"]] == ["Y", "N"]
+    assert "claim-present-on-admission" not in {notice["rule"] for notice in claim["cautions"]}
+    table = (await office.ask("coder", "GET", "/v1/encounters/v1/claim?format=csv")).text
+    assert [row.rpartition(",")[2] for row in table.splitlines() if row.startswith("diagnosis")] == ["Y", "N"]
+    bundle = (await office.ask("coder", "GET", "/v1/encounters/v1/claim?format=fhir")).json()
+    (bill,) = (e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Claim")
+    assert [d["onAdmission"]["coding"][0]["code"] for d in bill["diagnosis"]] == ["y", "n"]
+    sent = await office.ask("coder", "POST", "/v1/encounters/v1/submit", {"version": version})
+    assert sent.status_code == 200, sent.text
+    sample = {"sample": {"kind": "random", "size": 1, "seed": 1}}
+    (item,) = (await office.ask("auditor", "POST", "/v1/audits", sample)).json()["items"]
+    assert [code["present_on_admission"] for code in item["submission"]["codes"]] == ["Y", "N"]
+
+
+async def test_a_fix_may_set_modifiers(office: Any) -> None:
+    """What a finding would have a line carry answers the finding, tried out and decided."""
+    await office.bring(NOTE)
+    lines = [{"system": "CPT", "code": "99213", "modifiers": ["GT"]}, {"system": "CPT", "code": "20610"}]
+
+    async def told(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        answer = await office.ask("coder", "POST", "/v1/encounters/v1/what-if", {"codes": lines})
+        findings: list[dict[str, Any]] = answer.json()["findings"]
+        return [finding for finding in findings if finding["rule"] == "visit-beside-procedure"]
+
+    (finding,) = await told(lines)
+    marked = {"system": "CPT", "code": "99213", "modifiers": ["25", "GT"]}
+    assert finding["fix"] == {"remove": [], "add": [], "modifiers": [marked]}
+    assert await told([marked, lines[1]]) == []
+    desk = await opened(office)
+    decisions = [{"verdict": "add", "shown_at": AT} | line for line in (marked, lines[1])]
+    body = {"version": desk["version"], "decisions": decisions}
+    made = (await office.ask("coder", "POST", "/v1/encounters/v1/decisions", body)).json()
+    assert [code["modifiers"] for code in made["codes"] if code["code"] == "99213"] == [["25", "GT"]]
+    assert "visit-beside-procedure" not in {finding["rule"] for finding in made["findings"]}
+
+
 async def test_what_the_rules_say_blocks_and_is_asked(office: Any) -> None:
     """An error blocks the submission until its code is gone; a query finding drafts the query's text."""
     await office.bring(NOTE)

@@ -248,6 +248,13 @@ def test_every_reference_of_the_description_leads_somewhere() -> None:
     assert described["components"]["schemas"]["NoteBatch"]["properties"]["notes"]["maxItems"] == 5
 
 
+def test_every_body_has_an_example() -> None:
+    """What an operation takes is shown by an example, of each type that it takes."""
+    for method, path, operation in operations():
+        for media, body in operation.get("requestBody", {}).get("content", {}).items():
+            assert {"example", "examples"} & set(body), (method, path, media)
+
+
 def test_every_operation_is_described() -> None:
     """Each operation has an id of its own, a tag, a summary, an example answer and its problems."""
     found = operations()

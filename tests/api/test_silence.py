@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,11 @@ async def test_work_leaves_no_words_behind(office: Any, caplog: pytest.LogCaptur
     place = f"/v1/audits/{audit}/encounters/v1"
     assert (await office.ask("auditor", "POST", f"{place}/findings", finding)).status_code == 201
     assert (await office.ask("auditor", "POST", f"{place}/finish")).status_code == 200
+    assert (
+        await office.ask("coder", "POST", f"{place}/findings/1/rebut", {"text": CANARY})
+    ).status_code == 200
+    final = {"verdict": "agree", "reason": CANARY}
+    assert (await office.ask("auditor", "POST", f"{place}/findings/1/final", final)).status_code == 200
 
     figures = (await office.ask("admin", "GET", "/metrics")).text
     assert 'coder_assist_encounters{state="audited"} 1.0' in figures
@@ -139,6 +145,32 @@ async def test_work_leaves_no_words_behind(office: Any, caplog: pytest.LogCaptur
         assert "Zyxwvut" not in silent
     labels = (await office.ask("data_scientist", "GET", "/v1/labels")).text
     assert json.loads(labels.splitlines()[0])["id"] == "v1"
+
+
+@pytest.mark.parametrize(
+    "access", [access for access in ACCESS if access.method == "GET"], ids=lambda access: access.path
+)
+async def test_what_is_asked_for_is_not_written_down(
+    office: Any, caplog: pytest.LogCaptureFixture, access: Access
+) -> None:
+    """Whatever somebody puts into an address, no log line and no metric has it, and no refusal repeats a parameter."""
+    caplog.set_level(logging.DEBUG)
+    await office.bring(NOTE)
+    described = office.stranger.app.openapi()["paths"][access.path]["get"]
+    named = [p["name"] for p in described.get("parameters", ()) if p["in"] == "query"]
+    role = sorted(access.roles)[0].value
+    for path in (address(access), re.sub(r"\{\w+\}", CANARY, access.path)):
+        for params in ({}, dict.fromkeys(named, CANARY), {CANARY: CANARY}):
+            headers = office.as_(role) | {"If-None-Match": CANARY, CANARY.replace(" ", "-"): CANARY}
+            answer = await office.stranger.get(path, params=params, headers=headers)
+            assert answer.status_code != 500
+            if answer.status_code >= 400 and CANARY not in path:
+                assert "Zyxwvut" not in answer.text, answer.text
+    figures = (await office.ask("lead", "GET", "/metrics")).text
+    # The test's own client writes down what it asks.
+    written = [r.getMessage() for r in caplog.records if not r.name.startswith(("httpx", "httpcore"))]
+    for silent in (figures, *written):
+        assert "Zyxwvut" not in silent
 
 
 async def test_metrics_name_no_addresses(office: Any) -> None:

@@ -78,6 +78,37 @@ def test_an_auditor_overturns_and_the_coder_rebuts(service, page_of):
     assert service.desk(id)["encounter"]["state"] == "accepted"
 
 
+def test_an_auditor_codes_blind_and_then_compares(service, page_of):
+    """The notes alone are there until the second coding is submitted; then both codings stand side by side."""
+    id, _ = _submitted(service, page_of, "the blinded code")
+    codes = service.codes(id)
+    auditor = page_of("auditor")
+    auditor.goto("/#/audits")
+    auditor.get_by_label("Size").fill("1000")
+    auditor.get_by_label("Blinded").check()
+    auditor.get_by_role("button", name="Begin an audit").click()
+    auditor.get_by_role("heading", name="Audit ").wait_for()
+    row = auditor.get_by_role("row").filter(has=auditor.get_by_role("link", name=id, exact=True))
+    assert "veiled" in row.inner_text()
+    row.get_by_role("link").click()
+    auditor.get_by_text("This audit is blinded").wait_for()
+    assert "Essential hypertension" in auditor.locator(".ca-notes").inner_text()
+    assert not [code for code in codes if code in auditor.locator("main").inner_text()]
+    desk = Desk(auditor, id, fresh=False)
+    for code in ("I10", "J45.909"):
+        desk.search(code)
+        auditor.locator(f'li[data-code="ICD-10-CM:{code}"]').wait_for()
+    auditor.get_by_role("button", name="Submit and compare").click()
+    auditor.get_by_role("dialog").get_by_role("button", name="Submit and compare").click()
+    shown = auditor.get_by_label("Both codings")
+    shown.wait_for()
+    compared = {line.split()[0]: line.split()[-2:] for line in shown.locator("tbody tr").all_inner_texts()}
+    assert compared["I10"] == ["✓", "✓"]
+    assert compared["J45.909"] == ["–", "✓"]
+    assert compared[next(code for code in codes if code != "I10")] == ["✓", "–"]
+    auditor.get_by_role("button", name=f"Agree with {codes[0]}").wait_for()
+
+
 def test_the_lead_sees_throughput_and_holds_and_assigns(service, page_of):
     """The overview counts what was done and lists the open query; an encounter is given to a coder."""
     _, coder = _submitted(service, page_of, "the overview")

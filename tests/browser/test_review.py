@@ -296,6 +296,32 @@ def test_a_finding_is_mended_by_a_key(service, page_of, encounter):
     assert desk.assigned() == ["N18.32", "D63.1"]
 
 
+def test_a_fix_sets_modifiers(service, page_of, encounter):
+    """f puts the modifier that a finding names on the line, beside what it carries already."""
+    id = encounter("ASSESSMENT: Seen for fatigue.")
+    desk = Desk(page_of("coder"), id)
+    desk.search("99213").saved().search("20610").saved()
+    tag = desk.page.locator(".ca-assigned .ca-finding").filter(has_text="modifier 25").first
+    tag.get_by_role("button", name="Set 99213-25").wait_for()
+    desk.press("f").saved()
+    desk.page.locator(".ca-assigned .ca-modifiers").filter(has_text="-25").wait_for()
+    codes = {code["code"]: code["modifiers"] for code in service.desk(id)["codes"]}
+    assert codes == {"99213": ["25"], "20610": []}
+
+
+def test_present_on_admission_is_said_at_the_desk(service, page_of):
+    """Of a diagnosis of a stay the dialog of m asks whether it was present."""
+    id = service.imported("ASSESSMENT: Gout.", setting="inpatient", claim="facility")
+    desk = Desk(page_of("coder"), id)
+    desk.press("a").saved().press("k", "m")
+    desk.page.get_by_label("Present on admission").select_option("Y")
+    desk.page.get_by_role("dialog").get_by_role("button", name="Set").click()
+    desk.page.locator(".ca-assigned .ca-modifiers").filter(has_text="POA Y").wait_for()
+    desk.saved()
+    (code,) = service.desk(id)["codes"]
+    assert (code["present_on_admission"], code["from_suggestion"]) == ("Y", True)
+
+
 def test_modifiers_order_and_claim_view(service, page_of, encounter):
     """Units and modifiers are set, a code is made first-listed, and the claim view shows both."""
     id = encounter()

@@ -87,3 +87,23 @@ def test_nothing_is_made_out_of_markup():
     for path in scripts:
         assert not forbidden.search(path.read_text(encoding="utf-8")), path.name
     assert not re.search(r"\son\w+=|<script(?![^>]*\bsrc=)|<style|style=", (WEB / "index.html").read_text())
+
+
+def test_a_page_that_nobody_touches_is_cleared(service, page_of):
+    """Who reads stays signed in; after a quarter of an hour without a hand on it no note is left on the page."""
+    id = service.imported("ASSESSMENT: Gout of the left foot, dictated for the empty chair.")
+    page = page_of("coder")
+    page.clock.install()
+    Desk(page, id)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    for place in (200, 300):
+        page.clock.fast_forward("14:00")
+        page.mouse.move(place, place)
+        page.clock.fast_forward("00:20")
+    assert [url for url in asked if url.endswith("/v1/session")]
+    assert "empty chair" in page.locator("body").inner_text()
+    page.clock.fast_forward("15:20")
+    page.get_by_role("heading", name="coder_assist").wait_for()
+    page.get_by_label("Password").wait_for()
+    assert "empty chair" not in page.content()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -291,6 +295,47 @@ def test_an_export_verifies_without_the_database(database: Database, key_file: P
     head.advance(database.engine)
     found = verify_export(export, public, read_heads(head.path))
     assert found.problem == "the end was cut off: event 6 is signed for but not there"
+
+
+def test_an_export_verifies_without_the_application(
+    database: Database, key_file: Path, tmp_path: Path
+) -> None:
+    """The documented script finds what was done to an export with Python alone, and OpenSSL checks its signature."""
+    page = (Path(__file__).parents[2] / "docs/service.md").read_text("utf-8")
+    script = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert script is not None
+    fill(database, 6)
+    head = HeadFile(tmp_path / "audit.head", signing_key(key_file))
+    head.advance(database.engine)
+    export = tmp_path / "log.jsonl"
+    lines = list(export_lines(rows(database), read_heads(head.path)))
+
+    def run(lines: list[str]) -> tuple[int, str]:
+        export.write_text("\n".join(lines) + "\n")
+        # -I and -S: neither this project nor any installed package can be imported.
+        command = [sys.executable, "-I", "-S", "-c", script[1], str(export)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, (done.stdout + done.stderr).strip()
+
+    signed = json.loads(lines[-1])["head"]
+    assert run(lines) == (0, f"6 events, the last is {signed['hash']}")
+    changed = json.dumps(json.loads(lines[2]) | {"actor": "eve"})
+    wrong = (1, "event 3 is not as it was written")
+    assert run([*lines[:2], changed, *lines[3:]]) == wrong
+    assert run([*lines[:2], *lines[3:]]) == wrong
+    assert run([*lines[:2], lines[3], lines[2], *lines[4:]]) == wrong
+    assert signed["hash"] not in run([*lines[:5], *lines[6:]])[1]  # cut: the signed event is not the last
+
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("no openssl to check the signature with")
+    said = ["coder-assist audit head", signed["sequence"], signed["hash"], signed["signed_at"]]
+    for subject, verdict in ((said, 0), ([*said[:2], "0" * 64, said[3]], 1)):
+        (tmp_path / "message").write_text(json.dumps(subject, separators=(",", ":")))
+        (tmp_path / "signature").write_bytes(bytes.fromhex(signed["signature"]))
+        command = [openssl, "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey"]
+        command += [str(key_file.with_suffix(".pub")), "-in", str(tmp_path / "message")]
+        command += ["-sigfile", str(tmp_path / "signature")]
+        assert subprocess.run(command, capture_output=True).returncode == verdict
 
 
 @pytest.mark.parametrize("line", ["nonsense", "[]", '{"sequence": 1}', '{"head": {}}', "3"])

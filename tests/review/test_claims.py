@@ -14,10 +14,10 @@ import pytest
 
 from coder_assist.codes import Library
 from coder_assist.errors import SettingsError
-from coder_assist.review.claims import ClaimView, claim_of, lines_of_accepted
+from coder_assist.review.claims import ClaimView, claim_of
 from coder_assist.review.exports import to_csv, to_fhir, to_json
-from coder_assist.suggest.rules import Coding, FactBook, Line, RuleBook, parse_line
-from coder_assist.types import Claim, Code, Encounter, Note, Setting, System
+from coder_assist.suggest.rules import Coding, FactBook, RuleBook, parse_line
+from coder_assist.types import Claim, Encounter, Note, Setting, System
 
 needs_fhir = pytest.mark.skipif(find_spec("fhir") is None, reason="the extra fhir is not installed")
 
@@ -114,14 +114,6 @@ def test_errors_block_and_stand_first(facts: FactBook) -> None:
     ]
     assert not view.ready
     assert list(json.loads(to_json(view)))[:3] == ["encounter_id", "ready", "blocks"]
-
-
-def test_accepted_codes_become_lines(facts: FactBook) -> None:
-    """What the store gives of a code, the evidence behind it and the indicator make one line."""
-    accepted = parse_line("I10", 2)
-    behind = replace(accepted, modifiers=("XX",), units=9)
-    got = lines_of_accepted([accepted], {accepted.code: behind}, {Code(System.ICD10CM, "I10"): "Y"})
-    assert got == [Line(accepted.code, 2, (), 1, (), "Y")]
 
 
 def test_json_tells_everything(facts: FactBook) -> None:

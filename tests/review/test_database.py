@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -114,6 +115,43 @@ def test_two_processes_may_migrate_at_once(
         databases[0].check_schema()
 
 
+def test_many_find_a_new_file_at_once(tmp_path: Path, open_database: Callable[[str], Database]) -> None:
+    """Connections that meet on a new SQLite file all get it, though SQLite lets only one switch its journal."""
+    failures: list[BaseException] = []
+    for turn in range(60):
+        barrier = threading.Barrier(4)
+        databases = [open_database(f"sqlite:///{tmp_path / f'{turn}.sqlite'}") for _ in range(4)]
+
+        def connect(database: Database, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            try:
+                with database.engine.connect() as connection:
+                    assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=connect, args=(database,)) for database in databases]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+
+
+def test_a_file_that_stays_locked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds a new file locked waits as long as for any lock, and no longer."""
+    monkeypatch.setattr("coder_assist.review.database.BUSY_TIMEOUT_MS", 30)
+    holder = sqlite3.connect(tmp_path / "review.sqlite", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    database = Database.connect(f"sqlite:///{tmp_path / 'review.sqlite'}")
+    with pytest.raises(DatabaseUnavailable), database.read():
+        pass
+    holder.close()
+    with database.read() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+    database.close()
+
+
 def test_moments_come_back_in_utc(database: Database) -> None:
     """A moment of any zone comes back as the same moment in UTC; a naive one is refused."""
     at = datetime(2026, 3, 1, 23, 30, 15, 123456, tzinfo=timezone(timedelta(hours=-5)))
@@ -197,6 +235,13 @@ IMPOSSIBLE_DECISIONS = {
     "of no person": {"reviewer": "nobody"},
     "no units": {"units": 0},
     "unknown way": {"via": "magic"},
+    "no procedure is present on admission": {"system": "CPT", "code": "99213", "present_on_admission": "Y"},
+    "nothing rejected is present on admission": {
+        "verdict": "reject",
+        "reason": "other",
+        "present_on_admission": "Y",
+    },
+    "unknown indicator": {"present_on_admission": "X"},
 }
 
 

@@ -6,23 +6,25 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import insert
+from sqlalchemy import insert, update
+from sqlalchemy.exc import IntegrityError
 
 from coder_assist.errors import InputError, NotAllowed, NotFound, StateConflict
 from coder_assist.review.database import Database, _alembic
 from coder_assist.review.records import Audit, NewAuditFinding, Sample
 from coder_assist.review.sampling import Case, draw, inclusion, sample_size, size_for
-from coder_assist.review.states import AuditVerdict, EncounterState, SampleKind
+from coder_assist.review.states import AuditError, AuditVerdict, EncounterState, SampleKind
 from coder_assist.review.store import Store
 from coder_assist.review.tables import (
     AuditFindingRow,
     AuditItemRow,
     AuditRow,
+    DecisionRow,
     EncounterRow,
     SubmissionRow,
     UserRow,
 )
-from tests.review.building import ANA, ASTHMA, AUD, DIABETES, HYPERTENSION, LEA, SHOWN
+from tests.review.building import ANA, ASTHMA, AUD, DIABETES, HYPERTENSION, LEA, SHOWN, VISIT
 from tests.review.test_audits import submitted
 
 BLIND = Sample(SampleKind.RANDOM, size=5, seed=1, blinded=True)
@@ -38,8 +40,15 @@ def test_blinded_reader_codes_first(store: Store) -> None:
     audit = begun(store)
     (item,) = store.audits.get(audit.id).items
     assert item.submission.codes == () and item.second is None
-    assert store.audits.veiled("e1")
-    assert store.audits.notes_to_code(audit.id, "e1").notes[0].text.startswith("Type 2 diabetes")
+    desk = store.desk("e1", AUD)
+    assert desk.veiled and desk.encounter.notes[0].text.startswith("Type 2 diabetes")
+    assert (desk.run, desk.decisions, desk.codes, desk.submission) == (None, (), (), None)
+    assert (desk.summary.decided, desk.summary.undecided) == (0, 0)
+    assert store.worklist(reader=AUD).items == (desk.summary,)
+    assert store.worklist(reader=LEA).items[0].decided == 2
+    assert store.desk("e1", ANA) == store.desk("e1") and not store.desk("e1").veiled
+    with pytest.raises(StateConflict, match="blinded"):
+        store.history("e1", AUD)
     with pytest.raises(StateConflict, match="blinded"):
         store.audits.find(AUD, audit.id, "e1", NewAuditFinding(DIABETES, AuditVerdict.AGREE))
     with pytest.raises(StateConflict, match="blinded"):
@@ -52,7 +61,7 @@ def test_blinded_reader_codes_first(store: Store) -> None:
     assert (second.codes, second.by) == ((HYPERTENSION, ASTHMA), "aud")
     (item,) = store.audits.get(audit.id).items
     assert [final.code for final in item.submission.codes] == [DIABETES, HYPERTENSION]
-    assert item.second == second and not store.audits.veiled("e1")
+    assert item.second == second and not store.desk("e1", AUD).veiled
     assert store.audits.finish(AUD, audit.id, "e1").outcome is EncounterState.ACCEPTED
     last = store.history("e1")[-2]
     assert (last.action, last.details["codes"]) == ("audit.second", 2)
@@ -66,11 +75,30 @@ def test_second_coding_is_only_once_and_only_blind(store: Store) -> None:
         store.audits.second_code(LEA, audit.id, "e1", [DIABETES])
     submitted(store, "e2", "Type 2 diabetes again. Essential hypertension.")
     seen = store.audits.create(AUD, Sample(SampleKind.RANDOM, 5, 1))
-    assert not store.audits.veiled("e2")
     with pytest.raises(StateConflict, match="open to see"):
         store.audits.second_code(AUD, seen.id, "e2", [DIABETES])
     with pytest.raises(NotFound):
-        store.audits.notes_to_code(audit.id, "e2")
+        store.audits.second_code(AUD, audit.id, "e2", [])
+    assert not store.desk("e2", AUD).veiled
+
+
+def test_an_earlier_audit_does_not_tell_the_blind(store: Store) -> None:
+    """What was returned, corrected and drawn again is veiled in its earlier audit too, to auditors alone."""
+    submitted(store)
+    earlier = store.audits.create(AUD, Sample(SampleKind.RANDOM, 5, 1))
+    wrong = NewAuditFinding(DIABETES, AuditVerdict.OVERTURN, None, AuditError.UNSUPPORTED, "No.")
+    store.audits.find(AUD, earlier.id, "e1", wrong)
+    for _ in range(2):
+        store.audits.finish(AUD, earlier.id, "e1")
+    store.submit(ANA, "e1", store.reopen(ANA, "e1").version)
+    blinded = store.audits.create(AUD, BLIND)
+    (item,) = store.audits.get(earlier.id, AUD).items
+    assert (item.veiled, item.submission.codes, item.findings) == (True, (), ())
+    assert [audit.items[0].findings for audit in store.audits.all(AUD)] == [(), ()]
+    (item,) = store.audits.get(earlier.id, ANA).items
+    assert (item.veiled, len(item.submission.codes), len(item.findings)) == (False, 2, 1)
+    store.audits.second_code(AUD, blinded.id, "e1", [])
+    assert store.audits.get(earlier.id, AUD) == store.audits.get(earlier.id)
 
 
 def test_plan_is_what_would_be_drawn(store: Store) -> None:
@@ -87,8 +115,10 @@ def test_plan_is_what_would_be_drawn(store: Store) -> None:
     assert [item.inclusion for item in audit.items] == [pytest.approx(2 / 6)] * 2
 
 
-def test_findings_survive_the_migration(tmp_path: Path, open_database: Callable[[str], Database]) -> None:
-    """A database of the first schema with findings in it is brought up without losing them."""
+def test_what_is_there_survives_the_migrations(
+    tmp_path: Path, open_database: Callable[[str], Database]
+) -> None:
+    """A database of the first schema with decisions and findings in it is brought up without losing them."""
     database = open_database(f"sqlite:///{tmp_path / 'old.sqlite'}")
     encounter = {"id": "e1", "state": "submitted", "version": 1, "setting": "outpatient", "sex": "female"}
     encounter |= {"content_hash": "c", "notes_digest": "d", "assigned_to": "ana", "title": "", "priority": 0}
@@ -112,9 +142,25 @@ def test_findings_survive_the_migration(tmp_path: Path, open_database: Callable[
                 | {"verdict": "agree", "state": "open", "reason": ""}
                 | made,
             ),
+            (
+                DecisionRow,
+                {
+                    "encounter_id": "e1",
+                    "verdict": "add",
+                    "system": "CPT",
+                    "code": "99213",
+                    "modifiers": ["25"],
+                }
+                | {"subject_system": "CPT", "subject_code": "99213", "via": "search", "reviewer": "ana"}
+                | {"shown_at": SHOWN, "at": SHOWN, "version": 1, "evidence": []},
+            ),
         ):
             connection.execute(insert(table.__table__).values(row))
     database.upgrade()
+    (code,) = Store(database).desk("e1").codes
+    assert (code.code, code.modifiers, code.present_on_admission) == (VISIT, ("25",), None)
+    with pytest.raises(IntegrityError, match="append-only"), database.write() as session:
+        session.execute(update(DecisionRow).values(present_on_admission="Y"))
     (audit,) = Store(database).audits.all()
     (item,) = audit.items
     assert (len(item.findings), item.inclusion, item.second, audit.sample.blinded) == (1, None, None, False)

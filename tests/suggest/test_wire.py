@@ -256,9 +256,14 @@ def test_a_run_is_written_as_documented() -> None:
 
 
 def test_findings_carry_their_fix() -> None:
-    """A finding is written with its authority, and the codes to take out and to put in."""
+    """A finding is written with its authority, the codes to take out and to put in, and the modifiers then."""
     finding = Finding(
-        "r1", Severity.WARNING, (I10,), "use I11", "I.C.9.a", Fix((I10,), (Code(System.ICD10CM, "I11.9"),))
+        "r1",
+        Severity.WARNING,
+        (I10,),
+        "use I11",
+        "I.C.9.a",
+        Fix((I10,), (Code(System.ICD10CM, "I11.9"),), ((Code(System.CPT, "99213"), ("25", "GT")),)),
     )
     (suggestion,) = json.loads(json.dumps(run_record(run_of(finding=finding))))["suggestions"]
     assert suggestion["findings"] == [
@@ -271,6 +276,7 @@ def test_findings_carry_their_fix() -> None:
             "fix": {
                 "remove": [{"system": "ICD-10-CM", "code": "I10"}],
                 "add": [{"system": "ICD-10-CM", "code": "I11.9"}],
+                "modifiers": [{"system": "CPT", "code": "99213", "modifiers": ["25", "GT"]}],
             },
             "query": None,
         }

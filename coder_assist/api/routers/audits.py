@@ -15,6 +15,7 @@ from coder_assist.api.review_bodies import (
     AuditFindingBody,
     FinalBody,
     RebutBody,
+    SecondCodingBody,
 )
 from coder_assist.api.review_examples import (
     AUDIT_EXAMPLE,
@@ -57,7 +58,7 @@ def _seen_by(caller: Caller, audit: Audit) -> Audit:
 @router.get("", operation_id="listAudits", responses=reads({"audits": [AUDIT_EXAMPLE]}))
 def list_audits(caller: TheCaller, review: TheReview, coder: TheCoder) -> Audits:
     """Return all audits, newest first; to a coder those of their own encounters."""
-    seen = [_seen_by(caller, audit) for audit in review.store.audits.all()]
+    seen = [_seen_by(caller, audit) for audit in review.store.audits.all(actor(caller))]
     shown = [answers.audit(audit, coder.library) for audit in seen if audit.items]
     return Audits.model_validate({"audits": shown})
 
@@ -71,9 +72,20 @@ def begin_audit(
         AuditBody, Body(openapi_examples=content({"sample": {"kind": "random", "size": 20, "seed": 7}}))
     ],
 ) -> AuditAnswer:
-    """Draw a sample of the submitted encounters; the same seed draws the same ones."""
+    """Draw a sample of the submitted encounters; the same seed draws the same ones.
+
+    Of a blinded one the auditor sees the notes alone until the second coding is there.
+    """
     wanted = body.sample
-    sample = Sample(wanted.kind, wanted.size, wanted.seed, wanted.since, wanted.until, wanted.coder or None)
+    sample = Sample(
+        wanted.kind,
+        wanted.size,
+        wanted.seed,
+        wanted.since,
+        wanted.until,
+        wanted.coder or None,
+        wanted.blinded,
+    )
     held = review.store.audits.create(actor(caller), sample)
     return AuditAnswer.model_validate(answers.audit(held, coder.library))
 
@@ -81,10 +93,36 @@ def begin_audit(
 @router.get("/{audit_id}", operation_id="getAudit", responses=reads(AUDIT_EXAMPLE, "not-found"))
 def get_audit(caller: TheCaller, review: TheReview, coder: TheCoder, audit_id: AuditId) -> AuditAnswer:
     """Return an audit with its encounters and findings."""
-    seen = _seen_by(caller, review.store.audits.get(audit_id))
+    seen = _seen_by(caller, review.store.audits.get(audit_id, actor(caller)))
     if not seen.items:
         raise NotFound("audit", audit_id)
     return AuditAnswer.model_validate(answers.audit(seen, coder.library))
+
+
+@router.post(
+    "/{audit_id}/encounters/{encounter_id}/second",
+    operation_id="codeASecondTime",
+    status_code=201,
+    responses=changes(AUDIT_ITEM_EXAMPLE, "not-found", "wrong-state", status=201),
+)
+def second_code(
+    caller: TheCaller,
+    review: TheReview,
+    coder: TheCoder,
+    audit_id: AuditId,
+    encounter_id: EncounterId,
+    body: Annotated[
+        SecondCodingBody,
+        Body(openapi_examples=content({"codes": [{"system": "ICD-10-CM", "code": "I10"}]})),
+    ],
+) -> AuditItemAnswer:
+    """Code an encounter of a blinded audit from its notes alone; the answer shows both codings."""
+    review.store.audits.second_code(
+        actor(caller), audit_id, encounter_id, [code.parsed() for code in body.codes]
+    )
+    items = review.store.audits.get(audit_id).items
+    item = next(item for item in items if item.encounter_id == encounter_id)
+    return AuditItemAnswer.model_validate(answers.audit_item(item, coder.library))
 
 
 @router.post(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Response
@@ -44,6 +45,7 @@ from coder_assist.api.review_schemas import (
     QueryDraft,
 )
 from coder_assist.review import answers
+from coder_assist.review.audits import still_veiled
 from coder_assist.review.exports import to_csv, to_fhir, to_json
 from coder_assist.review.judging import claim_view, judged
 from coder_assist.review.records import FinalCode, NewDecision
@@ -70,6 +72,7 @@ def _new(body: DecisionBody) -> NewDecision:
         reason=body.reason,
         via=body.via,
         evidence=tuple(Place(place.note_id, place.span()) for place in body.evidence),
+        present_on_admission=body.present_on_admission,
     )
 
 
@@ -140,7 +143,8 @@ def _tried(lines: Iterable[LineBody]) -> list[FinalCode]:
     for line in lines:
         places[line.system] = places.get(line.system, 0) + 1
         code, place = line.parsed(), places[line.system]
-        codes.append(FinalCode(code, "", place, tuple(line.modifiers), line.units, 0, False))
+        tried = FinalCode(code, "", place, tuple(line.modifiers), line.units, 0, False)
+        codes.append(replace(tried, present_on_admission=line.present_on_admission))
     return codes
 
 
@@ -162,7 +166,7 @@ def what_if(
     ],
 ) -> dict[str, Any]:
     """Return what the rules would say of a set of codes. Nothing is saved."""
-    desk = review.store.desk(encounter_id)
+    desk = review.store.desk(encounter_id, actor(caller))
     findings = judged(coder, desk, service.readings, _tried(body.codes))
     return {"findings": answers.findings(desk, findings)}
 
@@ -283,7 +287,7 @@ def _query_text(finding: Finding) -> str:
     "/claim",
     operation_id="getClaim",
     response_model=ClaimAnswer,
-    responses=refuses("not-found")
+    responses=refuses("not-found", "wrong-state")
     | {
         200: {
             "description": "The claim view.",
@@ -309,7 +313,9 @@ def get_claim(
     ] = "json",
 ) -> Any:
     """Return the codes that stand as a claim would carry them, what blocks it first. No prices, no payer."""
-    desk = review.store.desk(encounter_id)
+    desk = review.store.desk(encounter_id, actor(caller))
+    if desk.veiled:
+        raise still_veiled(encounter_id)
     view = claim_view(coder, desk, service.readings)
     if format == "csv":
         return Response(to_csv(view), media_type="text/csv; charset=utf-8")

@@ -46,6 +46,7 @@ from coder_assist.api.review_schemas import (
 from coder_assist.api.schemas import NOTE_EXAMPLE
 from coder_assist.review import answers
 from coder_assist.review.audit_log import as_record
+from coder_assist.review.audits import still_veiled
 from coder_assist.review.fhir import from_fhir
 from coder_assist.review.importing import from_records
 from coder_assist.review.records import Sort, WorklistFilter
@@ -87,7 +88,7 @@ def list_encounters(
         specialty=specialty or None,
         id_prefix=q or None,
     )
-    page = review.store.worklist(filter, sort, cursor or None, limit)
+    page = review.store.worklist(filter, sort, cursor or None, limit, actor(caller))
     return Worklist.model_validate(
         {"items": [answers.summary(item) for item in page.items], "next": page.next}
     )
@@ -158,7 +159,9 @@ async def import_encounters(
     responses=changes(ITEM_EXAMPLE) | {204: {"description": "Nothing is waiting."}},
 )
 def claim_next(
-    caller: TheCaller, review: TheReview, body: Annotated[ClaimNextBody | None, Body()] = None
+    caller: TheCaller,
+    review: TheReview,
+    body: Annotated[ClaimNextBody | None, Body(openapi_examples=content({"specialty": "Cardiology"}))] = None,
 ) -> Any:
     """Assign the next waiting encounter to the caller: urgent ones first, then the longest waiting."""
     filter = WorklistFilter(setting=body.setting, specialty=body.specialty) if body else None
@@ -181,8 +184,11 @@ def get_encounter(
     encounter_id: EncounterId,
     if_none_match: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
-    """Return everything that is on the table: notes, the newest run, decisions, codes and findings."""
-    desk = review.store.desk(encounter_id)
+    """Return everything that is on the table: notes, the newest run, decisions, codes and findings.
+
+    An auditor who codes it blind gets the notes alone (``veiled``) until the second coding is there.
+    """
+    desk = review.store.desk(encounter_id, actor(caller))
     answer = DeskAnswer.model_validate(answers.desk(coder, desk, service.readings))
     content = jsonable_encoder(answer, by_alias=True)
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
@@ -228,7 +234,7 @@ def suggest_again(
     "/{encounter_id}/phrase",
     operation_id="suggestPhrase",
     response_model=Suggestions,
-    responses=changes({"suggestions": [SUGGESTION_EXAMPLE]}, "not-found"),
+    responses=changes({"suggestions": [SUGGESTION_EXAMPLE]}, "not-found", "wrong-state"),
 )
 async def suggest_phrase(
     caller: TheCaller,
@@ -242,7 +248,9 @@ async def suggest_phrase(
 ) -> dict[str, Any]:
     """Return what just these words of a note support, read with what stands around them."""
     span = body.span()
-    desk = await service.talk(partial(review.store.desk, encounter_id))
+    desk = await service.talk(partial(review.store.desk, encounter_id, actor(caller)))
+    if desk.veiled:
+        raise still_veiled(encounter_id)
     note = next((note for note in desk.encounter.notes if note.id == body.note_id), None)
     if note is None:
         raise invalid("expected the id of one of the encounter's notes", "#/note_id")
@@ -302,10 +310,10 @@ def add_note_version(
 @router.get(
     "/{encounter_id}/history",
     operation_id="getHistory",
-    responses=reads({"events": [EVENT_EXAMPLE]}, "not-found"),
+    responses=reads({"events": [EVENT_EXAMPLE]}, "not-found", "wrong-state"),
 )
 def history(caller: TheCaller, review: TheReview, encounter_id: EncounterId) -> History:
     """Return what happened to an encounter, oldest first."""
     return History.model_validate(
-        {"events": [as_record(event) for event in review.store.history(encounter_id)]}
+        {"events": [as_record(event) for event in review.store.history(encounter_id, actor(caller))]}
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from coder_assist.api.dependencies import Service, TheReview, TheService
 from coder_assist.api.guard import Guarded, TheCaller
 from coder_assist.api.problems import Problem, RefusalError, documented
 from coder_assist.api.review_bodies import SignInBody
+from coder_assist.api.review_examples import content
 from coder_assist.api.review_schemas import SessionAnswer
 from coder_assist.api.schemas import gives
 from coder_assist.review.people import Caller
@@ -24,6 +25,7 @@ _SESSION_EXAMPLE: dict[str, Any] = {
     "csrf": "0ppu9-example-of-a-csrf-token",
     "demo": False,
     "practice_available": True,
+    "idle_minutes": 15,
 }
 
 
@@ -34,6 +36,7 @@ def _answer(caller: Caller, settings: Settings) -> dict[str, Any]:
         "csrf": caller.csrf,
         "demo": settings.is_demo,
         "practice_available": True,
+        "idle_minutes": settings.session_idle_minutes,
     }
 
 
@@ -79,7 +82,14 @@ def get_session(caller: TheCaller, service: TheService) -> SessionAnswer:
     ),
 )
 def sign_in(
-    body: SignInBody, request: Request, response: Response, review: TheReview, service: TheService
+    body: Annotated[
+        SignInBody,
+        Body(openapi_examples=content({"name": "Ana Ruiz", "password": "correct horse battery"})),
+    ],
+    request: Request,
+    response: Response,
+    review: TheReview,
+    service: TheService,
 ) -> SessionAnswer:
     """Begin a session by name and password; the answer sets the cookie."""
     secret, caller = review.people.sign_in(body.name, body.password, _address(request))

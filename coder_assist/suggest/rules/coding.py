@@ -33,6 +33,8 @@ from coder_assist.types import (
     System,
 )
 
+MOST_MODIFIERS = 4  # of a line on either claim form
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -152,6 +154,16 @@ class Coding:
         moved = tuple(dict.fromkeys(line.code for line in lines))
         return Fix(moved, moved) if any(line.code not in moved for line in self.diagnoses) else None
 
+    def mark(self, line: Line, modifiers: Iterable[str]) -> Fix | None:
+        """Return the change that makes these, each once, the modifiers of a line.
+
+        ``None`` where a claim has no place for them, or where the code stands on several lines and the change
+        could not say which it means.
+        """
+        wanted = tuple(dict.fromkeys(modifiers))
+        alone = sum(other.code == line.code for other in self.lines) == 1
+        return Fix(modifiers=((line.code, wanted),)) if alone and len(wanted) <= MOST_MODIFIERS else None
+
     def fact(self, line: Line) -> CodeFacts:
         """Return what the book says of a diagnosis line's code."""
         return self.facts.of(line.value)
@@ -185,7 +197,8 @@ class Coding:
         """Return the set that a fix would make.
 
         What is put in takes the place in the sequence of what is taken out; without a removal it goes last.
-        A fix that takes out and puts in the same code moves it behind the others.
+        A fix that takes out and puts in the same code moves it behind the others. Lines whose modifiers it
+        names carry those.
         """
         moved = set(fix.remove) & set(fix.add)
         kept = [line for line in self.lines if line.code not in fix.remove]
@@ -198,7 +211,9 @@ class Coding:
             place = freed[min(index, len(freed) - 1)] if freed and code not in moved else None
             base = old or place or Line(code)
             added.append(replace(base, code=code, sequence=place.sequence if place else None))
-        return replace(self, lines=_renumbered([*kept, *added]))
+        marked = dict(fix.modifiers)
+        lines = [replace(line, modifiers=marked.get(line.code, line.modifiers)) for line in (*kept, *added)]
+        return replace(self, lines=_renumbered(lines))
 
 
 def _renumbered(lines: Sequence[Line]) -> tuple[Line, ...]:

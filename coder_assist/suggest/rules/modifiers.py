@@ -50,6 +50,10 @@ def side_of(line: Line) -> str:
     return "left" if left else "right" if right else ""
 
 
+def _without(line: Line, *marks: str) -> tuple[str, ...]:
+    return tuple(modifier for modifier in line.modifiers if modifier not in marks)
+
+
 def distinct(one: Line, other: Line) -> bool:
     """Say whether modifiers set two lines apart: 59 or X{EPSU}, or two sides, digits or vessels."""
     if _DISTINCT & (set(one.modifiers) | set(other.modifiers)):
@@ -91,14 +95,16 @@ def _paired(coding: Coding) -> Iterator[Line]:
     summary="A procedure on one of two sides carries no side though the note says which.",
 )
 def side_modifier_missing(coding: Coding) -> Iterator[Finding]:
-    """Yield each paired procedure without a side whose sentence names one side."""
+    """Yield each paired procedure without a side whose sentence names one side, which the fix marks."""
     for line in _paired(coding):
         if not anatomic(line):
             side = noted_side(coding, line)
             if side in ("left", "right"):
                 modifier = "LT" if side == "left" else "RT"
                 yield found(
-                    (line.code,), f"{line.value} is done on one side; the note says {side}: {modifier}."
+                    (line.code,),
+                    f"{line.value} is done on one side; the note says {side}: {modifier}.",
+                    fix=coding.mark(line, (*line.modifiers, modifier)),
                 )
 
 
@@ -109,11 +115,17 @@ def side_modifier_missing(coding: Coding) -> Iterator[Finding]:
     summary="A side modifier contradicts the note.",
 )
 def side_against_note(coding: Coding) -> Iterator[Finding]:
-    """Yield each line whose modifier names the side that its sentence does not."""
+    """Yield each line whose modifier names the side that its sentence does not; the fix turns LT and RT round."""
+    turned = {"LT": "RT", "RT": "LT"}
     for line in coding.procedures:
         said, noted = side_of(line), noted_side(coding, line)
         if said in ("left", "right") and noted in ("left", "right") and said != noted:
-            yield found((line.code,), f"{line.value} is marked {said}; the note says {noted}.")
+            plain = anatomic(line) <= turned.keys()
+            yield found(
+                (line.code,),
+                f"{line.value} is marked {said}; the note says {noted}.",
+                fix=coding.mark(line, (turned.get(m, m) for m in line.modifiers)) if plain else None,
+            )
 
 
 @rule(
@@ -142,11 +154,13 @@ def side_against_diagnosis(coding: Coding) -> Iterator[Finding]:
     summary="Modifier 50 on a code that covers both sides by itself.",
 )
 def bilateral_by_definition(coding: Coding) -> Iterator[Finding]:
-    """Yield each such line with modifier 50."""
+    """Yield each such line with modifier 50, which the fix leaves out."""
     for line in coding.procedures:
         if "50" in line.modifiers and (why := bilateral_reason(line.value)):
             yield found(
-                (line.code,), f"{line.value} covers both sides by itself ({why}); leave modifier 50 out."
+                (line.code,),
+                f"{line.value} covers both sides by itself ({why}); leave modifier 50 out.",
+                fix=coding.mark(line, _without(line, "50")),
             )
 
 
@@ -174,7 +188,9 @@ def bilateral_modifier(coding: Coding) -> Iterator[Finding]:
             continue
         if noted_side(coding, line) == "bilateral" and not anatomic(line) - {"LT", "RT"}:
             yield found(
-                (line.code,), f"The note says both sides; report {line.value} with modifier 50, one unit."
+                (line.code,),
+                f"The note says both sides; report {line.value} with modifier 50, one unit.",
+                fix=coding.mark(line, ("50", *_without(line, "LT", "RT"))) if line.units == 1 else None,
             )
 
 
@@ -211,12 +227,14 @@ def modifier_conflict(coding: Coding) -> Iterator[Finding]:
     summary="Modifier 24, 25 or 57 on a code that is no visit.",
 )
 def visit_modifier_on_procedure(coding: Coding) -> Iterator[Finding]:
-    """Yield each line with a visit's modifier that is no evaluation and management service."""
+    """Yield each line with a visit's modifier that is no evaluation and management service; the fix drops it."""
     for line in coding.procedures:
         marks = sorted({"24", "25", "57"} & set(line.modifiers))
         if marks and line.value not in _WITH_MODIFIER_25:
             yield found(
-                (line.code,), f"Modifier {', '.join(marks)} belongs on the visit, not on {line.value}."
+                (line.code,),
+                f"Modifier {', '.join(marks)} belongs on the visit, not on {line.value}.",
+                fix=coding.mark(line, _without(line, *marks)),
             )
 
 
@@ -227,7 +245,10 @@ def visit_modifier_on_procedure(coding: Coding) -> Iterator[Finding]:
     summary="A visit on the day of a minor procedure carries no modifier 25.",
 )
 def visit_beside_procedure(coding: Coding) -> Iterator[Finding]:
-    """Yield each visit without 24, 25 or 57 beside procedures, if it is beside no major operation."""
+    """Yield each visit without 24, 25 or 57 beside procedures, if it is beside no major operation.
+
+    The fix marks it 25. Whether the visit was apart is the coder's to see; nothing applies it by itself.
+    """
     done = [line for line in coding.procedures if line.value in _OPERATIONS or line.value in _SERVICES]
     if not done or any(is_major(line.value) for line in done):
         return
@@ -236,6 +257,7 @@ def visit_beside_procedure(coding: Coding) -> Iterator[Finding]:
         yield found(
             (visit.code,),
             f"{visit.value} stands beside {first}; modifier 25 if the visit was significant and apart, else no visit.",
+            fix=coding.mark(visit, ("25", *visit.modifiers)),
         )
 
 
@@ -246,7 +268,7 @@ def visit_beside_procedure(coding: Coding) -> Iterator[Finding]:
     summary="A visit beside an operation with a 90-day global period carries no modifier 57.",
 )
 def visit_beside_major_operation(coding: Coding) -> Iterator[Finding]:
-    """Yield each visit without 24, 25 or 57 beside an operation whose global period is 90 days."""
+    """Yield each visit without 24, 25 or 57 beside an operation whose global period is 90 days; the fix marks it 57."""
     major = [line.value for line in coding.procedures if is_major(line.value)]
     if major:
         for visit in _unmarked_visits(coding):
@@ -254,6 +276,7 @@ def visit_beside_major_operation(coding: Coding) -> Iterator[Finding]:
                 (visit.code,),
                 f"{visit.value} stands beside {min(major)} (90-day global period); modifier 57 if the "
                 "operation was decided at it, else it is part of the package.",
+                fix=coding.mark(visit, ("57", *visit.modifiers)),
             )
 
 
@@ -309,21 +332,23 @@ def unrelated_visit_with_aftercare(coding: Coding) -> Iterator[Finding]:
     summary="Modifier 26 or TC where it cannot stand.",
 )
 def component_modifier(coding: Coding) -> Iterator[Finding]:
-    """Yield 26 and TC on codes that are a component by themselves or a visit, and 26 on a facility's claim."""
+    """Yield 26 and TC on codes that are a component by themselves or a visit, and 26 on a facility's claim.
+
+    The fix leaves them out.
+    """
     for line in coding.procedures:
         marks = sorted({"26", "TC"} & set(line.modifiers))
         if not marks:
             continue
         if line.value in _COMPONENT_ONLY:
-            yield found(
-                (line.code,), f"{line.value} is one component by itself; leave {', '.join(marks)} out."
-            )
+            told = f"{line.value} is one component by itself; leave {', '.join(marks)} out."
         elif line.value in _VISITS:
-            yield found((line.code,), f"{line.value} is a visit; {', '.join(marks)} does not belong on it.")
+            told = f"{line.value} is a visit; {', '.join(marks)} does not belong on it."
         elif "26" in marks and coding.encounter.claim is Claim.FACILITY:
-            yield found(
-                (line.code,), f"{line.value} carries 26, the physician's part, on the facility's claim."
-            )
+            told, marks = f"{line.value} carries 26, the physician's part, on the facility's claim.", ["26"]
+        else:
+            continue
+        yield found((line.code,), told, fix=coding.mark(line, _without(line, *marks)))
 
 
 @rule(
@@ -335,7 +360,7 @@ def component_modifier(coding: Coding) -> Iterator[Finding]:
     claims=[Claim.PROFESSIONAL],
 )
 def reading_in_hospital(coding: Coding) -> Iterator[Finding]:
-    """Yield each study without 26; where the reading has a code of its own, the fix takes it."""
+    """Yield each study without 26; the fix takes the code of the reading where it has one, else it marks 26."""
     for line in coding.procedures:
         if line.value not in _READ_APART or {"26", "TC"} & set(line.modifiers):
             continue
@@ -349,7 +374,11 @@ def reading_in_hospital(coding: Coding) -> Iterator[Finding]:
                 fix=Fix(remove=(line.code,), add=(Code(System.CPT, reading),)),
             )
         else:
-            yield found((line.code,), f"{line.value} in a hospital is the reading only: modifier 26.")
+            yield found(
+                (line.code,),
+                f"{line.value} in a hospital is the reading only: modifier 26.",
+                fix=coding.mark(line, ("26", *line.modifiers)),
+            )
 
 
 @rule(
@@ -384,7 +413,9 @@ def anesthesia_by_surgeon(coding: Coding) -> Iterator[Finding]:
             continue
         if "47" in line.modifiers:
             yield found(
-                (line.code,), f"Modifier 47 goes on the operation, not on anesthesia code {line.value}."
+                (line.code,),
+                f"Modifier 47 goes on the operation, not on anesthesia code {line.value}.",
+                fix=coding.mark(line, _without(line, "47")),
             )
         elif operations and coding.claim is Claim.PROFESSIONAL:
             yield found(

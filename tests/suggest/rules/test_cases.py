@@ -103,8 +103,15 @@ def test_case(case: dict[str, Any], facts: FactBook, reader: NoteReader) -> None
     assert sorted(sorted(code.value for code in f.codes) for f in found) == sorted(map(sorted, case["finds"]))
     if "fix" in case:
         fixes = [f.fix for f in found if f.fix]
-        got = [([c.value for c in fix.remove], [c.value for c in fix.add]) for fix in fixes]
-        assert got == [(fix.get("remove", []), fix.get("add", [])) for fix in case["fix"]]
+        got = [
+            (
+                [code.value for code in fix.remove],
+                [code.value for code in fix.add],
+                ["-".join((code.value, *modifiers)) for code, modifiers in fix.modifiers],
+            )
+            for fix in fixes
+        ]
+        assert got == [tuple(fix.get(name, []) for name in ("remove", "add", "carry")) for fix in case["fix"]]
 
 
 @pytest.mark.parametrize("id", sorted(REGISTRY))
