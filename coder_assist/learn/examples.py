@@ -97,17 +97,22 @@ def gather_experience(judged: Iterable[Judged], retention: Retention = KEEP_ALL)
     """Count what became of the proposals of examples; neutral ones are left out, and words not to be kept."""
     experience = Experience()
     sharing: dict[str, set[str]] = {}
+    nobodys: set[str] = set()
     for one in judged:
         experience.carry(code["code"] for code in one.example.line["codes"] if code["status"] == "required")
         for proposal, label in zip(one.proposals, one.labels, strict=True):
             if label != NEUTRAL:
                 experience.add(proposal, label == RIGHT)
                 if retention != KEEP_ALL:
+                    bound = retention.binds(one.example.line)
                     for key, text in keyed_words(proposal).items():
-                        if retention.allows(text):
+                        if not bound:
+                            nobodys.add(key)
+                        elif retention.allows(text):
                             sharing.setdefault(key, set()).add(patient_of(one.example.line))
     if retention != KEEP_ALL:
         shared = {key for key, patients in sharing.items() if len(patients) >= retention.least_patients}
+        shared |= nobodys
         experience.words = {key: counts for key, counts in experience.words.items() if key in shared}
     return experience
 

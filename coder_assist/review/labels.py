@@ -3,7 +3,9 @@
 The policy (rule 5 of the house): only what was submitted and is not under review again. What an auditor
 settled outranks the coder. A code that was rejected as not supported or wrong, replaced or overturned is a
 negative (``rejected``); one that was suggested and not reviewed, deferred, or rejected for another reason is
-neither, and stands as ``optional``. What was accepted in bulk weighs ``BULK_WEIGHT``.
+neither, and stands as ``optional``, unless an auditor read the encounter to its end: then what does not stand
+is wrong. What was accepted in bulk weighs ``BULK_WEIGHT``. Every line says that it is ``private``, so that
+training keeps of its words only what its rules for notes of patients allow.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from coder_assist.errors import SettingsError
@@ -59,37 +62,62 @@ class _Label:
     audited: bool
 
 
-def export_lines(database: Database, actor: Actor) -> Iterator[Line]:
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the review says of an encounter's codes: the right ones, the wrong ones, and how they came to be known.
+
+    ``complete``: an auditor read the submission to its end, so that every code but the right ones is wrong.
+    """
+
+    labels: Mapping[Code, _Label]
+    rejected: frozenset[Code]
+    complete: bool
+
+    def is_wrong(self, code: Code) -> bool:
+        """Say whether a code was found wrong; one that nobody judged was not."""
+        return code in self.rejected or (self.complete and code not in self.labels)
+
+
+def export_lines(database: Database, actor: Actor, until: datetime | None = None) -> Iterator[Line]:
     """Return the lines, in order of the encounters' ids; that they were taken is in the audit chain.
 
     An encounter of several notes becomes a line for each, joined by ``encounter``. There a code is
-    ``required`` on the notes that its evidence is in, and ``optional`` on the others.
+    ``required`` on the notes that its evidence is in, and ``optional`` on the others. ``until`` leaves out
+    what was submitted at that moment or later.
     """
     with database.write() as session:
         ids = session.scalars(
             select(EncounterRow.id).where(EncounterRow.state.in_(FINAL)).order_by(EncounterRow.id)
         ).all()
         audit_log.append(session, actor.id, "labels.export", "labels", {"encounters": len(ids)})
-    return (line for id in ids for line in _lines(database, id))
+    return (line for id in ids for line in _lines(database, id, until))
 
 
-def _lines(database: Database, encounter_id: str) -> list[Line]:
+def _lines(database: Database, encounter_id: str, until: datetime | None) -> list[Line]:
     with database.read() as session:
         row = encounter_row(session, encounter_id)
         submitted = latest_submission(session, encounter_id)
         if row.state not in FINAL or submitted is None:
             return []  # taken into review again since the list was made
+        if until is not None and submitted.at >= until:
+            return []
         encounter = encounter_of(row, notes_of(session, encounter_id))
         standing = standing_of(session, encounter_id)
-        labels, rejected = _labels(session, submission_of(submitted), standing)
-        neutral = _neutral(session, encounter_id, standing) - set(labels) - rejected
-    return [_line(encounter, note, labels, rejected, neutral) for note in encounter.notes]
+        judgement = _judged(session, submission_of(submitted), standing)
+        neutral = _neutral(session, encounter_id, standing)
+    neutral = {code for code in neutral if code not in judgement.labels and not judgement.is_wrong(code)}
+    return [_line(encounter, note, judgement, neutral) for note in encounter.notes]
 
 
-def _labels(
-    session: Session, submission: Submission, standing: Standing
-) -> tuple[dict[Code, _Label], set[Code]]:
-    """Return the right codes and the wrong ones."""
+def judgement_of(session: Session, encounter_id: str) -> Judgement | None:
+    """Return what the review says of a submitted encounter's codes; ``None`` for one that is under review."""
+    submitted = latest_submission(session, encounter_id)
+    if submitted is None or encounter_row(session, encounter_id).state not in FINAL:
+        return None
+    return _judged(session, submission_of(submitted), standing_of(session, encounter_id))
+
+
+def _judged(session: Session, submission: Submission, standing: Standing) -> Judgement:
     decisions = {decision.id: decision for decision in standing.decisions}
     labels = {}
     for final in submission.codes:
@@ -110,14 +138,14 @@ def _labels(
         elif last.verdict is Verdict.REJECT and last.reason in NEGATIVE:
             rejected.add(last.code)
     rejected -= set(labels)
-    _audited(session, submission, labels, rejected)
-    return labels, rejected
+    complete = _audited(session, submission, labels, rejected)
+    return Judgement(labels, frozenset(rejected), complete)
 
 
 def _audited(
     session: Session, submission: Submission, labels: dict[Code, _Label], rejected: set[Code]
-) -> None:
-    """Let what auditors settled, oldest first, outrank what the coder submitted."""
+) -> bool:
+    """Let what auditors settled, oldest first, outrank what the coder submitted; say whether all was read."""
     rows = session.execute(
         select(AuditFindingRow, AuditItemRow)
         .join(
@@ -153,11 +181,13 @@ def _audited(
             if correct is not None:
                 labels[correct] = _audited_label(labels.get(correct) or before or nothing)
                 rejected.discard(correct)
-    audited = [item.submission_id for _, item in rows if item.finished_at is not None]
-    if submission.id in audited:
+    read = exists().where(AuditItemRow.submission_id == submission.id, AuditItemRow.finished_at.is_not(None))
+    complete = bool(session.scalar(select(read)))
+    if complete:
         # The auditor read this very submission to the end: what was not overturned was looked at.
         for code, label in labels.items():
             labels[code] = _audited_label(label)
+    return complete
 
 
 def _audited_label(label: _Label) -> _Label:
@@ -181,8 +211,7 @@ def _neutral(session: Session, encounter_id: str, standing: Standing) -> set[Cod
 def _line(
     encounter: Encounter,
     note: Note,
-    labels: Mapping[Code, _Label],
-    rejected: set[Code],
+    judgement: Judgement,
     neutral: set[Code],
 ) -> Line:
     several = len(encounter.notes) > 1
@@ -199,10 +228,11 @@ def _line(
         service_date=encounter.service_date.isoformat() if encounter.service_date is not None else None,
         title=note.title,
         text=note.text,
+        private=True,
     )
     line = {key: value for key, value in line.items() if value is not None and value != ""}
     codes = []
-    for code, label in sorted(labels.items(), key=lambda pair: (not pair[1].first, pair[0])):
+    for code, label in sorted(judgement.labels.items(), key=lambda pair: (not pair[1].first, pair[0])):
         here = [place.span for place in label.places if place.note_id == note.id]
         required = bool(here) or not several
         entry: Line = {
@@ -230,7 +260,9 @@ def _line(
         for code in sorted(neutral)
     ]
     line["codes"] = codes
-    line["rejected"] = [{"system": code.system.value, "code": code.value} for code in sorted(rejected)]
+    line["rejected"] = [
+        {"system": code.system.value, "code": code.value} for code in sorted(judgement.rejected)
+    ]
     return line
 
 
@@ -278,6 +310,7 @@ def write_parquet(lines: Iterable[Line], path: Path) -> int:
         [
             *((name, text) for name in words),
             ("age", pyarrow.float64()),
+            ("private", pyarrow.bool_()),
             ("codes", pyarrow.list_(pyarrow.struct(labels))),
             ("rejected", pyarrow.list_(pyarrow.struct(named))),
         ]
