@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from coder_assist.console import plain_errors as _plain_errors
 from coder_assist.console import print_error as _error
 from coder_assist.errors import CorpusError, InputError, PackError, RecordError
 from coder_assist.measure import Part
+from coder_assist.promoting import packs_app, train_on_decisions
 from coder_assist.settings import Settings
 from coder_assist.types import Claim, Encounter, Note, Run, Setting, Severity, Sex, System
 
@@ -39,7 +41,13 @@ rules_app = typer.Typer(no_args_is_help=True, help="List the coding rules, and a
 app.add_typer(rules_app, name="rules")
 corpus_app = typer.Typer(no_args_is_help=True, help="Check, compile and count coded notes.")
 app.add_typer(corpus_app, name="corpus")
-for name, part in (("users", users_app), ("tokens", tokens_app), ("audit", audit_app), ("db", db_app)):
+for name, part in (
+    ("users", users_app),
+    ("tokens", tokens_app),
+    ("audit", audit_app),
+    ("packs", packs_app),
+    ("db", db_app),
+):
     app.add_typer(part, name=name)
 
 PackOption = Annotated[
@@ -607,8 +615,21 @@ def train(
         Path | None,
         typer.Option(help="One of the corpora, of which the card also shows what it would give alone."),
     ] = None,
+    from_store: Annotated[
+        bool, typer.Option("--from-store", help="Learn from what was submitted in the review, too.")
+    ] = False,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="With --from-store: learn only from what was submitted before this day (UTC).",
+        ),
+    ] = None,
 ) -> None:
-    """Train a pack from coded corpora; its figures are out of fold."""
+    """Train a pack from coded corpora or decisions; its figures are out of fold.
+
+    Of what was submitted since --until, coder-assist packs shadow and gates say whether the pack is better.
+    """
     from coder_assist.learn.packing import Recipe, train_pack, transparent_pack
     from coder_assist.learn.report import score_table
 
@@ -619,7 +640,12 @@ def train(
 
     with _plain_errors(), errors.status("reading notes") as status:
         recipe = Recipe(seed, any_assertion, private, estimator, alone)
-        results = train_pack(corpus or [], to, priors, recipe, status.update)
+        if from_store:
+            results = train_on_decisions(to, corpus or [], until, priors, recipe, status.update)
+        elif until is not None:
+            raise InputError("--until says how far decisions are learnt from; it needs --from-store")
+        else:
+            results = train_pack(corpus or [], to, priors, recipe, status.update)
     out.print(score_table({name: scores.as_dict() for name, scores in results.items()}))
 
 

@@ -49,7 +49,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Judged:
-    """The proposals of an example. ``labels``: 1 required, 0 not in the gold, -1 optional (neutral).
+    """The proposals of an example. ``labels``: 1 required, 0 not in the gold, -1 neutral: optional, or sought.
+
+    A ``sought`` code was taken by somebody who judged no others like it: it fills the memory, but counting it
+    as right beside no wrong ones would make all such codes look likely.
 
     ``weights`` say how much each label counts in fitting: 1 unless the gold's code brings a ``weight``.
     """
@@ -83,7 +86,8 @@ def judge(coder: Coder, example: Example, memory: PhraseMemory | None) -> Judged
     for proposal in proposals:
         found = gold.get((proposal.code.system.value, proposal.code.value))
         required = found is not None and found["status"] == "required"
-        labels.append(RIGHT if required else NEUTRAL if found else WRONG)
+        judged = found is not None and required and not found.get("sought")
+        labels.append(RIGHT if judged else NEUTRAL if found else WRONG)
         weights.append(float(found.get("weight", 1.0)) if found is not None and required else 1.0)
     return Judged(example, proposals, replace(context, experience=None), labels, weights)
 

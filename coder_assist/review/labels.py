@@ -4,7 +4,9 @@ The policy (rule 5 of the house): only what was submitted and is not under revie
 settled outranks the coder. A code that was rejected as not supported or wrong, replaced or overturned is a
 negative (``rejected``); one that was suggested and not reviewed, deferred, or rejected for another reason is
 neither, and stands as ``optional``, unless an auditor read the encounter to its end: then what does not stand
-is wrong. What was accepted in bulk weighs ``BULK_WEIGHT``. Every line says that it is ``private``, so that
+is wrong. Short of that, a code that was taken though it was not preselected is ``sought``: nobody looked at
+those like it that were left out, so it shows what the words mean but not how often such codes are right. What
+was accepted in bulk weighs ``BULK_WEIGHT``. Every line says that it is ``private``, so that
 training keeps of its words only what its rules for notes of patients allow.
 """
 
@@ -53,7 +55,7 @@ Line = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Label:
+class Label:
     """A code that is right: how much it counts, where it stands in the note, whether it is first-listed."""
 
     weight: float
@@ -69,7 +71,7 @@ class Judgement:
     ``complete``: an auditor read the submission to its end, so that every code but the right ones is wrong.
     """
 
-    labels: Mapping[Code, _Label]
+    labels: Mapping[Code, Label]
     rejected: frozenset[Code]
     complete: bool
 
@@ -104,9 +106,11 @@ def _lines(database: Database, encounter_id: str, until: datetime | None) -> lis
         encounter = encounter_of(row, notes_of(session, encounter_id))
         standing = standing_of(session, encounter_id)
         judgement = _judged(session, submission_of(submitted), standing)
-        neutral = _neutral(session, encounter_id, standing)
+        suggested = _suggested(session, encounter_id)
+        neutral = {*suggested, *_set_aside(standing)}
     neutral = {code for code in neutral if code not in judgement.labels and not judgement.is_wrong(code)}
-    return [_line(encounter, note, judgement, neutral) for note in encounter.notes]
+    sought = set() if judgement.complete else {c for c in judgement.labels if not suggested.get(c)}
+    return [_line(encounter, note, judgement, neutral, sought) for note in encounter.notes]
 
 
 def judgement_of(session: Session, encounter_id: str) -> Judgement | None:
@@ -122,7 +126,7 @@ def _judged(session: Session, submission: Submission, standing: Standing) -> Jud
     labels = {}
     for final in submission.codes:
         decision = decisions[final.decision]
-        labels[final.code] = _Label(
+        labels[final.code] = Label(
             weight=BULK_WEIGHT if decision.via is Via.BULK else 1.0,
             places=decision.evidence,
             first=final.sequence == 1 and final.code.system is System.ICD10CM,
@@ -143,7 +147,7 @@ def _judged(session: Session, submission: Submission, standing: Standing) -> Jud
 
 
 def _audited(
-    session: Session, submission: Submission, labels: dict[Code, _Label], rejected: set[Code]
+    session: Session, submission: Submission, labels: dict[Code, Label], rejected: set[Code]
 ) -> bool:
     """Let what auditors settled, oldest first, outrank what the coder submitted; say whether all was read."""
     rows = session.execute(
@@ -159,7 +163,7 @@ def _audited(
         )
         .order_by(AuditFindingRow.id)
     ).all()
-    nothing = _Label(1.0, (), first=False, audited=True)
+    nothing = Label(1.0, (), first=False, audited=True)
     for finding, _ in rows:
         code = code_of(finding.system, finding.code)
         correct = code_of(finding.correct_system, finding.correct_code)
@@ -174,7 +178,7 @@ def _audited(
         elif finding.error in (AuditError.SEQUENCING, AuditError.MODIFIER) and correct is None:
             # The code was right, its place or modifier was not.
             if before is not None:
-                labels[code] = _Label(1.0, before.places, first=False, audited=True)
+                labels[code] = Label(1.0, before.places, first=False, audited=True)
         else:
             labels.pop(code, None)
             rejected.add(code)
@@ -190,22 +194,25 @@ def _audited(
     return complete
 
 
-def _audited_label(label: _Label) -> _Label:
-    return _Label(1.0, label.places, label.first, audited=True)
+def _audited_label(label: Label) -> Label:
+    return Label(1.0, label.places, label.first, audited=True)
 
 
-def _neutral(session: Session, encounter_id: str, standing: Standing) -> set[Code]:
-    """Return the codes of which the review says nothing: suggested and not reviewed, or set aside."""
+def _suggested(session: Session, encounter_id: str) -> dict[Code, bool]:
+    """Return the codes that were suggested, and whether each was preselected."""
     run = latest_run(session, encounter_id)
-    suggested = set()
-    if run is not None:
-        rows = session.scalars(select(SuggestionRow).where(SuggestionRow.run_id == run.id))
-        suggested = {Code(row.system, row.code) for row in rows}
-    for line in standing.lines.values():
-        last = line.standing
-        if last is not None and last.verdict in (Verdict.REJECT, Verdict.DEFER):
-            suggested.add(last.code)
-    return suggested
+    if run is None:
+        return {}
+    rows = session.scalars(select(SuggestionRow).where(SuggestionRow.run_id == run.id))
+    return {Code(row.system, row.code): row.selected for row in rows}
+
+
+def _set_aside(standing: Standing) -> set[Code]:
+    """Return the codes that somebody rejected or deferred."""
+    lasts = (line.standing for line in standing.lines.values())
+    return {
+        last.code for last in lasts if last is not None and last.verdict in (Verdict.REJECT, Verdict.DEFER)
+    }
 
 
 def _line(
@@ -213,6 +220,7 @@ def _line(
     note: Note,
     judgement: Judgement,
     neutral: set[Code],
+    sought: set[Code],
 ) -> Line:
     several = len(encounter.notes) > 1
     line: Line = {"id": f"{encounter.id}/{note.id}" if several else encounter.id}
@@ -242,6 +250,8 @@ def _line(
             "weight": label.weight,
             "audited": label.audited,
         }
+        if code in sought:
+            entry["sought"] = True
         if label.first and required:
             entry["primary"] = True
         if here:
@@ -292,6 +302,7 @@ def write_parquet(lines: Iterable[Line], path: Path) -> int:
         ("weight", pyarrow.float64()),
         ("audited", pyarrow.bool_()),
         ("primary", pyarrow.bool_()),
+        ("sought", pyarrow.bool_()),
         ("evidence", evidence),
     ]
     words = (

@@ -17,7 +17,7 @@ from coder_assist.codes.terms import key
 from coder_assist.errors import CorpusError, InputError, SettingsError
 from coder_assist.learn import feature_frame
 from coder_assist.learn.corpus import read_corpus
-from coder_assist.learn.examples import Example, feature_names, fold_of, make_examples
+from coder_assist.learn.examples import Example, feature_names, fold_of, judge, make_examples
 from coder_assist.learn.frames import COLUMNS
 from coder_assist.learn.packing import Recipe, train_pack
 from coder_assist.learn.remember import Retention, build_memory, note_phrases
@@ -197,6 +197,22 @@ def test_weight_must_be_a_share(tmp_path: Path, weight: object) -> None:
     path.write_text(json.dumps(bad) + "\n")
     with pytest.raises(CorpusError, match=r"weight of R50\.9"):
         list(read_corpus(path))
+
+
+def test_sought_codes_teach_words_not_odds(cache_dir: Path) -> None:
+    """A code that was sought out is neutral as a label, and its words are remembered all the same."""
+    lines = _corpus(6)
+    lines[1]["codes"][0]["sought"] = True  # type: ignore[index]
+    coder = Coder.load_with(Pack("untrained", WeightedScorer(), {}), Settings(cache_dir=cache_dir))
+    examples = make_examples(coder, lines)
+    labels = {
+        (example.line["id"], proposal.code.value): label
+        for example in examples
+        for judged in [judge(coder, example, None)]
+        for proposal, label in zip(judged.proposals, judged.labels, strict=True)
+    }
+    assert (labels["n1", "I10"], labels["n3", "I10"]) == (-1, 1)
+    assert Code.parse("ICD-10-CM", "I10") in examples[1].phrases.credited
 
 
 class _Spy(LogisticRegression):

@@ -120,6 +120,20 @@ def test_bulk_accepts_weigh_less_unless_audited(store: Store) -> None:
     assert [(c["weight"], c["audited"]) for c in line["codes"][:2]] == [(1.0, True), (1.0, True)]
 
 
+def test_sought_codes_are_marked_until_an_audit_read_all(store: Store) -> None:
+    """What was not preselected, or not suggested, and taken all the same says nothing of those left out."""
+    bring(store)
+    decide(store, accept(0), accept(2), add(ASTHMA))
+    submit(store)
+    (line,) = exported(store)
+    sought = {code["code"] for code in line["codes"] if code.get("sought")}
+    assert sought == {"M10.072", "J45.909"}
+    audit = store.audits.create(AUD, Sample(SampleKind.RANDOM, 1, 1))
+    store.audits.finish(AUD, audit.id, "e1")
+    (line,) = exported(store)
+    assert not any("sought" in code for code in line["codes"])
+
+
 def test_after_an_audit_nothing_is_left_open(store: Store) -> None:
     """Where an auditor read all and found nothing, what was suggested and does not stand is wrong."""
     bring(store)
