@@ -5,8 +5,8 @@ settled outranks the coder. A code that was rejected as not supported or wrong, 
 negative (``rejected``); one that was suggested and not reviewed, deferred, or rejected for another reason is
 neither, and stands as ``optional``, unless an auditor read the encounter to its end: then what does not stand
 is wrong. Short of that, a code that was taken though it was not preselected is ``sought``: nobody looked at
-those like it that were left out, so it shows what the words mean but not how often such codes are right. What
-was accepted in bulk weighs ``BULK_WEIGHT``. Every line says that it is ``private``, so that
+those like it that were left out, so it shows what the words mean but not how often such codes are right; only
+an encounter that an auditor read to its end is ``complete``. What was accepted in bulk weighs ``BULK_WEIGHT``. Every line says that it is ``private``, so that
 training keeps of its words only what its rules for notes of patients allow.
 """
 
@@ -237,6 +237,7 @@ def _line(
         title=note.title,
         text=note.text,
         private=True,
+        complete=judgement.complete,
     )
     line = {key: value for key, value in line.items() if value is not None and value != ""}
     codes = []
@@ -322,6 +323,7 @@ def write_parquet(lines: Iterable[Line], path: Path) -> int:
             *((name, text) for name in words),
             ("age", pyarrow.float64()),
             ("private", pyarrow.bool_()),
+            ("complete", pyarrow.bool_()),
             ("codes", pyarrow.list_(pyarrow.struct(labels))),
             ("rejected", pyarrow.list_(pyarrow.struct(named))),
         ]
