@@ -205,7 +205,7 @@ CELLS = (
     "bench = Bench.open()\n"
     "widget = ReviewWidget('ca-004', bench)\n"
     "widget",
-    "widget.decisions[['verdict', 'system', 'code', 'via', 'reason']]",
+    "widget.decisions[['verdict', 'code', 'via', 'reason']]",
     "show_document(read('ASSESSMENT: Essential hypertension. No asthma. Father had gout. '\n"
     "                   'Possible pneumonia of the left lower lobe.'))",
 )
@@ -243,7 +243,7 @@ def lab() -> Iterator[str]:
                     if process.poll() is not None or time.monotonic() > until:
                         raise SystemExit("JupyterLab did not start") from None
                     time.sleep(0.5)
-            yield f"{address}/doc/tree/chart.ipynb?token={token}"
+            yield f"{address}/lab/tree/chart.ipynb?token={token}"
         finally:
             process.terminate()
             process.wait(30)
@@ -257,6 +257,7 @@ def photograph_lab(browser: Any, address: str, out: Path) -> None:
     cells = page.locator(".jp-Notebook .jp-CodeCell")
     cells.nth(0).locator(".cm-content").click()
     press(page, "Control+Enter")
+    page.keyboard.press("Control+b")  # the files beside the notebook go
     desk = page.locator(".ca-widget .ca-desk")
     desk.locator("li[data-index]").first.wait_for()
     desk.locator("li[data-index='0']").focus()
