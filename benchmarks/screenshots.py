@@ -1,26 +1,31 @@
-"""The pictures of ``docs/desk.md``: a fresh demo, worked on in headless Chromium, photographed.
+"""The pictures of ``docs/``: a fresh demo, JupyterLab and the accuracy report, photographed in headless Chromium.
 
-``python -m benchmarks.screenshots [--out docs/screenshots]``
+``python -m benchmarks.screenshots [--out docs/screenshots] [--only desk|lab|report]``
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from PIL import Image
 from playwright.sync_api import sync_playwright
+
+from benchmarks.simulate import Plan, play, simulate
 
 OUT = Path(__file__).parent.parent / "docs" / "screenshots"
 LARGEST = 250_000
@@ -86,15 +91,19 @@ class Photographer:
 
     def take(self, page: Any, name: str) -> None:
         """Write what a page shows now."""
-        page.wait_for_timeout(500)
-        file = self.out / f"{name}.png"
-        picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
-        # A page has few colours; with a palette of its own a picture takes a third of the bytes.
-        picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
-        size = file.stat().st_size
-        if size > LARGEST:
-            raise SystemExit(f"{file}: expected at most {LARGEST} bytes; got {size}")
-        print(f"{file.name}: {size / 1000:.0f} kB")
+        take(page, self.out / f"{name}.png")
+
+
+def take(page: Any, file: Path) -> None:
+    """Write what a page shows now."""
+    page.wait_for_timeout(500)
+    picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    # A page has few colours; with a palette of its own a picture takes a third of the bytes.
+    picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+    size = file.stat().st_size
+    if size > LARGEST:
+        raise SystemExit(f"{file}: expected at most {LARGEST} bytes; got {size}")
+    print(f"{file.name}: {size / 1000:.0f} kB")
 
 
 def press(page: Any, *keys: str) -> None:
@@ -191,16 +200,129 @@ def photograph(camera: Photographer) -> None:
     lead.context.close()
 
 
+CELLS = (
+    "from coder_assist.workbench import Bench, ReviewWidget, read, show_document\n"
+    "bench = Bench.open()\n"
+    "widget = ReviewWidget('ca-004', bench)\n"
+    "widget",
+    "widget.decisions[['verdict', 'code', 'via', 'reason']]",
+    "show_document(read('ASSESSMENT: Essential hypertension. No asthma. Father had gout. '\n"
+    "                   'Possible pneumonia of the left lower lobe.'))",
+)
+
+
+@contextmanager
+def lab() -> Iterator[str]:
+    """Open JupyterLab over one notebook, with a demo of its own; gives the notebook's address."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+    with tempfile.TemporaryDirectory() as data:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, Path(data) / "chart.ipynb")
+        token = secrets.token_hex(16)
+        places = {
+            name: str(Path(data) / name.lower())
+            for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "CODER_ASSIST_DATA_DIR")
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "coder_assist", "lab", data, "--port", str(port), "--no-browser"],
+            env={**os.environ, **places, "JUPYTER_TOKEN": token},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            until = time.monotonic() + 180
+            while True:
+                try:
+                    urllib.request.urlopen(f"{address}/api/status?token={token}", timeout=5).close()
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > until:
+                        raise SystemExit("JupyterLab did not start") from None
+                    time.sleep(0.5)
+            yield f"{address}/lab/tree/chart.ipynb?token={token}"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def photograph_lab(browser: Any, address: str, out: Path) -> None:
+    """Decide in a notebook's cell by keys, and show what Python sees of it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(120_000)
+    page.goto(address)
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    cells.nth(0).locator(".cm-content").click()
+    press(page, "Control+Enter")
+    page.keyboard.press("Control+b")  # the files beside the notebook go
+    desk = page.locator(".ca-widget .ca-desk")
+    desk.locator("li[data-index]").first.wait_for()
+    desk.locator("li[data-index='0']").focus()
+    press(page, "a", "a", "r", "3", "a", "j")
+    page.wait_for_timeout(1500)
+    desk.evaluate("desk => desk.scrollIntoView({block: 'start'})")
+    take(page, out / "widget.png")
+    for number in (1, 2):
+        cells.nth(number).locator(".cm-content").click()
+        press(page, "Control+Enter")
+        cells.nth(number).locator(".jp-OutputArea-output").first.wait_for()
+    cells.nth(2).evaluate("cell => cell.scrollIntoView({block: 'end'})")
+    take(page, out / "notebook.png")
+    page.close()
+
+
+def photograph_report(browser: Any, out: Path) -> None:
+    """Make the report of a simulated year by the command, and show its head, a number's encounters, a breakdown."""
+    with tempfile.TemporaryDirectory() as place:
+        play(simulate(Plan(encounters=240, audited=90, second=40, wave=5.0), 3), Path(place))
+        page_file = Path(place) / "accuracy.html"
+        command = ["audit", "report", "--from", "2026-01-01", "--to", "2027-01-01", "--out", str(page_file)]
+        subprocess.run(
+            [sys.executable, "-m", "coder_assist", *command],
+            env={**os.environ, "CODER_ASSIST_DATA_DIR": place},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
+        page.goto(f"file://{page_file}")
+        take(page, out / "report.png")
+        page.locator("#summary td:last-child a.behind").first.click()
+        page.locator(".ids p:target").wait_for()
+        take(page, out / "report-encounters.png")
+        page.goto(f"file://{page_file}#coders")
+        page.locator("#coders details.parts").first.locator("summary").first.click()
+        page.locator("#coders details.parts").first.scroll_into_view_if_needed()
+        page.locator("#coders details.parts svg[role=img]").first.evaluate(
+            "it => it.scrollIntoView({block: 'center'})"
+        )
+        take(page, out / "report-parts.png")
+        dark = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="dark")
+        dark.goto(f"file://{page_file}#calibration")
+        take(dark, out / "report-dark.png")
+
+
 def main() -> None:
-    """Take all pictures."""
+    """Take all pictures, or those of one part."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
-    out = parser.parse_args().out
+    parser.add_argument("--only", choices=("desk", "lab", "report"))
+    options = parser.parse_args()
+    out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     chromium = os.environ.get("CODER_ASSIST_CHROMIUM") or shutil.which("chromium")
-    with served() as links, sync_playwright() as driver:
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        photograph(Photographer(browser, links, out))
+        if options.only in (None, "desk"):
+            with served() as links:
+                photograph(Photographer(browser, links, out))
+        if options.only in (None, "lab"):
+            with lab() as address:
+                photograph_lab(browser, address, out)
+        if options.only in (None, "report"):
+            photograph_report(browser, out)
         browser.close()
 
 

@@ -54,7 +54,11 @@ def report(
     until: Annotated[datetime, _TO],
     to: Annotated[Path, typer.Option("--out", help="Where the report goes.")] = Path("accuracy.html"),
     parquet: Annotated[
-        Path | None, typer.Option(help="Also write the facts as Parquet files into this directory.")
+        Path | None,
+        typer.Option(
+            help="Also write the facts as Parquet files into this directory, and those of the periods that drift "
+            "compares into before/ and after/ in it."
+        ),
     ] = None,
 ) -> None:
     """Report the accuracy of suggestions and coders in a period, as one HTML file.
@@ -88,7 +92,11 @@ def report(
         drift = compare(*pair, words)
         page = make_report(facts, drift, compared, _effects(facts, shelf))
         _write(to, page)
-        written = write_parquet(facts, parquet) if parquet is not None else []
+        written = []
+        if parquet is not None:
+            written = write_parquet(facts, parquet)
+            for name, part in zip(("before", "after"), pair, strict=True):
+                written += write_parquet(part, parquet / name)
     out.print(
         f"{len(facts.encounters)} encounters, {sum(e.audit is not None for e in facts.encounters)} of them "
         f"audited, {len(drift.alarms)} drift alarms: {to}",

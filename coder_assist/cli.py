@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from coder_assist.console import plain_errors as _plain_errors
 from coder_assist.console import print_error as _error
 from coder_assist.errors import CorpusError, InputError, PackError, RecordError
 from coder_assist.measure import Part
+from coder_assist.promoting import packs_app, train_on_decisions
 from coder_assist.settings import Settings
 from coder_assist.types import Claim, Encounter, Note, Run, Setting, Severity, Sex, System
 
@@ -44,6 +46,7 @@ for name, part in (
     ("tokens", tokens_app),
     ("encounters", encounters_app),
     ("audit", audit_app),
+    ("packs", packs_app),
     ("db", db_app),
 ):
     app.add_typer(part, name=name)
@@ -633,8 +636,21 @@ def train(
         Path | None,
         typer.Option(help="One of the corpora, of which the card also shows what it would give alone."),
     ] = None,
+    from_store: Annotated[
+        bool, typer.Option("--from-store", help="Learn from what was submitted in the review, too.")
+    ] = False,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="With --from-store: learn only from what was submitted before this day (UTC).",
+        ),
+    ] = None,
 ) -> None:
-    """Train a pack from coded corpora; its figures are out of fold."""
+    """Train a pack from coded corpora or decisions; its figures are out of fold.
+
+    Of what was submitted since --until, coder-assist packs shadow and gates say whether the pack is better.
+    """
     from coder_assist.learn.packing import Recipe, train_pack, transparent_pack
     from coder_assist.learn.report import score_table
 
@@ -645,7 +661,12 @@ def train(
 
     with _plain_errors(), errors.status("reading notes") as status:
         recipe = Recipe(seed, any_assertion, private, estimator, alone)
-        results = train_pack(corpus or [], to, priors, recipe, status.update)
+        if from_store:
+            results = train_on_decisions(to, corpus or [], until, priors, recipe, status.update)
+        elif until is not None:
+            raise InputError("--until says how far decisions are learnt from; it needs --from-store")
+        else:
+            results = train_pack(corpus or [], to, priors, recipe, status.update)
     out.print(score_table({name: scores.as_dict() for name, scores in results.items()}))
 
 

@@ -21,6 +21,7 @@
         ├── StateConflict         not in this state; knows the state
         ├── VersionConflict       somebody changed it meanwhile; knows what changed
         ├── Blocked               findings that must be answered first; knows them
+        ├── PromotionRefused      a pack that fails a gate; knows which
         ├── KeyReused             an idempotency key that came with another request before
         ├── SignInError           who asks did not prove who they are
         ├── ThrottledError        too many tries; knows how long to wait
@@ -165,6 +166,16 @@ class Blocked(ReviewError):
         super().__init__(f"encounter {encounter_id!r} cannot be submitted: {rules}")
         self.encounter_id = encounter_id
         self.findings = findings
+
+
+class PromotionRefused(ReviewError):
+    """A pack is not put to use: ``failures`` says in words which gates it does not pass."""
+
+    def __init__(self, pack: str, failures: tuple[str, ...]) -> None:
+        count = f"{len(failures)} gate{'' if len(failures) == 1 else 's'}"
+        super().__init__(f"pack {pack} does not pass {count}: {'; '.join(failures)}")
+        self.pack = pack
+        self.failures = failures
 
 
 class KeyReused(ReviewError):

@@ -17,18 +17,18 @@ class Made(Protocol):
     def any_assertion(self) -> bool: ...  # noqa: D102
 
     @property
-    def private(self) -> bool: ...  # noqa: D102
-
-    @property
     def estimator(self) -> str | None: ...  # noqa: D102
 
 
-def make_card(name: str, record: Mapping[str, Any], made: Made) -> str:
-    """Return the Markdown of ``CARD.md`` from what ``metrics.json`` records."""
+def make_card(name: str, record: Mapping[str, Any], made: Made, private: bool) -> str:
+    """Return the Markdown of ``CARD.md`` from what ``metrics.json`` records.
+
+    ``private`` says that some of the notes were patients', whose words are kept under rules.
+    """
     kept = (
-        "Words of notes are kept only as 64-bit hashes; of phrases only those that at least three patients share, "
-        "and none with a digit or a word outside of the lexicon."
-        if made.private
+        "Words of notes are kept only as 64-bit hashes; of patients' notes only phrases that at least three patients "
+        "share, and none with a digit or a word outside of the lexicon."
+        if private
         else "Words of notes are kept only as 64-bit hashes."
     )
     cuts = record["thresholds"]
@@ -45,6 +45,7 @@ def make_card(name: str, record: Mapping[str, Any], made: Made) -> str:
             "",
             *(
                 f"- `{source['file']}`: {source['notes']} notes, SHA-256 {source['sha256'][:16]}"
+                + (f", submitted before {source['until']}" if "until" in source else "")
                 for source in record["trained_on"]
             ),
             "",

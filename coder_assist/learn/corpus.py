@@ -273,7 +273,9 @@ def read_corpus(path: Path) -> Iterator[Record]:
     """Read a coded corpus line by line, each checked; unknown keys are kept.
 
     ``codes`` may be empty, and ``evidence`` of a code may be missing; ``weight``, above 0 and at most 1, says
-    how much a code counts in training. Codes are returned in written form. Raises ``CorpusError`` with file and line; its message holds ids and codes, no note text.
+    how much a code counts in training, ``private`` that the note is a patient's, whose words are not to be kept.
+    Codes are returned in written form. Raises ``CorpusError`` with file and line; its message holds ids and
+    codes, no note text.
     """
     ids: dict[str, int] = {}
     with path.open("rb") as lines:
@@ -308,6 +310,8 @@ def checked_record(record: object) -> Record:
     for key in ("patient_id", "encounter", "group"):
         if not isinstance(record.get(key), str | int | None):
             raise ValueError(f"{key!r} must be a string or a whole number")
+    if not isinstance(record.get("private", False), bool):
+        raise ValueError("'private' must be true or false")
     for key, choices in _CHOICES.items():
         if record.get(key) is not None and record[key] not in choices:
             raise ValueError(f"{key!r} must be one of {', '.join(choices)}")

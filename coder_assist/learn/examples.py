@@ -49,7 +49,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Judged:
-    """The proposals of an example. ``labels``: 1 required, 0 not in the gold, -1 optional (neutral).
+    """The proposals of an example. ``labels``: 1 required, 0 not in the gold, -1 neutral: optional, or sought.
+
+    A ``sought`` code was taken by somebody who judged no others like it: it fills the memory, but counting it
+    as right beside no wrong ones would make all such codes look likely.
 
     ``weights`` say how much each label counts in fitting: 1 unless the gold's code brings a ``weight``.
     """
@@ -83,7 +86,8 @@ def judge(coder: Coder, example: Example, memory: PhraseMemory | None) -> Judged
     for proposal in proposals:
         found = gold.get((proposal.code.system.value, proposal.code.value))
         required = found is not None and found["status"] == "required"
-        labels.append(RIGHT if required else NEUTRAL if found else WRONG)
+        judged = found is not None and required and not found.get("sought")
+        labels.append(RIGHT if judged else NEUTRAL if found else WRONG)
         weights.append(float(found.get("weight", 1.0)) if found is not None and required else 1.0)
     return Judged(example, proposals, replace(context, experience=None), labels, weights)
 
@@ -97,17 +101,22 @@ def gather_experience(judged: Iterable[Judged], retention: Retention = KEEP_ALL)
     """Count what became of the proposals of examples; neutral ones are left out, and words not to be kept."""
     experience = Experience()
     sharing: dict[str, set[str]] = {}
+    nobodys: set[str] = set()
     for one in judged:
         experience.carry(code["code"] for code in one.example.line["codes"] if code["status"] == "required")
         for proposal, label in zip(one.proposals, one.labels, strict=True):
             if label != NEUTRAL:
                 experience.add(proposal, label == RIGHT)
                 if retention != KEEP_ALL:
+                    bound = retention.binds(one.example.line)
                     for key, text in keyed_words(proposal).items():
-                        if retention.allows(text):
+                        if not bound:
+                            nobodys.add(key)
+                        elif retention.allows(text):
                             sharing.setdefault(key, set()).add(patient_of(one.example.line))
     if retention != KEEP_ALL:
         shared = {key for key, patients in sharing.items() if len(patients) >= retention.least_patients}
+        shared |= nobodys
         experience.words = {key: counts for key, counts in experience.words.items() if key in shared}
     return experience
 

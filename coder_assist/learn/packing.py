@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -90,7 +92,8 @@ class Recipe:
     """How a pack is made of coded notes.
 
     ``any_assertion``: the notes were coded whatever they say of a finding (CodiEsp), so a denied one may be
-    right. ``private``: keep no phrase of fewer than three patients, and none with digits or names.
+    right. ``private``: keep no phrase of fewer than three patients, and none with digits or names; lines that
+    say themselves that they are ``private`` are treated so in any case.
     ``estimator`` names, as ``module:factory``, what ranks instead of the boosted trees. ``alone`` is one of
     the corpora; the card then also shows what a pack of it alone, without prior counts, would do.
     """
@@ -102,8 +105,42 @@ class Recipe:
     alone: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Coded lines to train on, with what a pack records of them: a name, a checksum, how far they reach.
+
+    ``until`` is the moment before which their decisions were submitted, for lines out of a review.
+    """
+
+    name: str
+    lines: tuple[dict[str, Any], ...]
+    sha256: str
+    until: datetime | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Corpus:
+        """Read a file but what it keeps for measuring: the lines whose ``split`` is "test"."""
+        lines = tuple(line for line in read_corpus(path) if line.get("split") != "test")
+        return cls(path.name, lines, sha256(path.read_bytes()).hexdigest())
+
+    @classmethod
+    def of(cls, name: str, lines: Iterable[dict[str, Any]], until: datetime | None = None) -> Corpus:
+        """Take lines that are in no file, in the form of ``read_corpus``."""
+        kept = tuple(lines)
+        written = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in kept)
+        return cls(name, kept, sha256(written.encode()).hexdigest(), until)
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What ``metrics.json`` says of it."""
+        record: dict[str, Any] = {"file": self.name, "sha256": self.sha256, "notes": len(self.lines)}
+        if self.until is not None:
+            record["until"] = self.until.isoformat()
+        return record
+
+
 def train_pack(
-    corpora: Sequence[Path],
+    corpora: Sequence[Path | Corpus],
     target: Path,
     priors: Path | None = None,
     recipe: Recipe = Recipe(),
@@ -114,16 +151,17 @@ def train_pack(
     Raises ``InputError`` for a corpus that cannot be read or a recipe that cannot be followed, ``PackError``
     if ``target`` holds something else or the estimator cannot be stored.
     """
-    by_file = {path: _training_lines(path) for path in corpora}
-    lines = [line for found in by_file.values() for line in found]
+    read = [each if isinstance(each, Corpus) else Corpus.read(each) for each in corpora]
+    alone = next((one for one, path in zip(read, corpora, strict=True) if path == recipe.alone), None)
+    lines = _marked(read, recipe)
     if not lines:
         raise InputError("expected at least one coded note to train on; the corpora hold none")
-    if recipe.alone is not None and recipe.alone not in by_file:
+    if recipe.alone is not None and alone is None:
         raise InputError(f"{recipe.alone.name} must be one of the corpora to show figures of it alone")
     make = load_factory(recipe.estimator) if recipe.estimator else gradient_boosting
     counts = read_priors(priors)
     progress(f"reading {len(lines)} notes")
-    retention = _retention(recipe)
+    retention = _retention(lines)
     coder, examples = prepare(lines, counts, recipe.any_assertion, retention)
     try:
         scored = out_of_fold(coder, examples, FOLDS, recipe.seed, make, progress, retention)
@@ -134,27 +172,25 @@ def train_pack(
         raise InputError(f"{len(lines)} notes cannot be trained on in {FOLDS} folds; {error}") from None
     by_system = _score_by_system(coder, scored, cuts)
     metrics: dict[str, Any] = {name: _figures(name, notes) for name, notes in by_system.items()}
-    sources = [
-        {"file": path.name, "sha256": sha256(path.read_bytes()).hexdigest(), "notes": len(found)}
-        for path, found in by_file.items()
-    ]
     record: dict[str, Any] = {
         "folds": FOLDS,
         "seed": recipe.seed,
-        "trained_on": sources,
+        "trained_on": [corpus.source for corpus in read],
         "thresholds": cuts,
         "out_of_fold": metrics,
         "precision_curve": curve_record(by_system),
     }
     if recipe.estimator:
         record["estimator"] = recipe.estimator
-    if recipe.alone is not None:
-        record["alone"] = {"file": recipe.alone.name, **_alone(by_file, recipe, make, retention, progress)}
+    if alone is not None:
+        others = [line for corpus in read if corpus is not alone for line in _marked([corpus], recipe)]
+        mine = _marked([alone], recipe)
+        record["alone"] = {"file": alone.name, **_alone(mine, others, recipe, make, retention, progress)}
     save_pack(
         target,
         to_scorer(ranker, cuts),
         counts,
-        make_card(target.name, record, recipe),
+        make_card(target.name, record, recipe, any(line["private"] for line in lines)),
         ranker.experience,
         ranker.memory,
         ranker.estimators,
@@ -164,13 +200,17 @@ def train_pack(
     return {name: summarize(name, notes) for name, notes in by_system.items()}
 
 
-def _training_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a corpus but those that it keeps for measuring: its "split" says so."""
-    return [line for line in read_corpus(path) if line.get("split") != "test"]
+def _marked(corpora: Iterable[Corpus], recipe: Recipe) -> list[dict[str, Any]]:
+    """Return all lines, each of which says whether it is private."""
+    return [
+        {**line, "private": recipe.private or bool(line.get("private"))}
+        for corpus in corpora
+        for line in corpus.lines
+    ]
 
 
-def _retention(recipe: Recipe) -> Retention:
-    if not recipe.private:
+def _retention(lines: Iterable[Mapping[str, Any]]) -> Retention:
+    if not any(line["private"] for line in lines):
         return KEEP_ALL
     return Retention.private(Shelf.of(Settings()).library_for(None)[0].lexicon.knows)
 
@@ -186,17 +226,15 @@ def _score_by_system(
 
 
 def _alone(
-    by_file: Mapping[Path, Sequence[dict[str, Any]]],
+    mine: Sequence[dict[str, Any]],
+    others: Sequence[dict[str, Any]],
     recipe: Recipe,
     make: MakeEstimator,
     retention: Retention,
     progress: Progress,
 ) -> dict[str, Any]:
     """Return what one corpus alone would give: out of fold on itself, and on the notes of the other corpora."""
-    assert recipe.alone is not None
-    mine = by_file[recipe.alone]
-    others = [line for path, found in by_file.items() if path != recipe.alone for line in found]
-    progress(f"reading again, for {recipe.alone.name} alone")
+    progress("reading again, for one corpus alone")
     coder, examples = prepare([*mine, *others], {}, recipe.any_assertion, retention)
     known, new = examples[: len(mine)], examples[len(mine) :]
     scored = out_of_fold(coder, known, FOLDS, recipe.seed, make, progress, retention)

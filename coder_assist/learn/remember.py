@@ -7,7 +7,7 @@ in which the phrase stands, so that a phrase that stands everywhere is worth not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ LEAST_NOTES = 2
 LEAST_PATIENTS = 3
 LEAST_PRECISION = 0.25
 SINGLE_WORDS = 2
+_NOBODYS = 0
 
 
 Credit = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]
@@ -35,11 +36,16 @@ class Retention:
     """What a pack may keep of the words of notes: only what ``least_patients`` patients share.
 
     ``knows`` says whether a stem is a word of medicine at large; with it, a phrase is kept only if it
-    consists of such words and holds no digit, which leaves out names, dates and numbers.
+    consists of such words and holds no digit, which leaves out names, dates and numbers. A line whose
+    ``private`` is false is nobody's, and not bound by this.
     """
 
     least_patients: int = 1
     knows: Callable[[str], bool] | None = None
+
+    def binds(self, line: Mapping[str, Any]) -> bool:
+        """Say whether the words of a line fall under this."""
+        return self.least_patients > 1 and bool(line.get("private", True))
 
     @classmethod
     def private(cls, knows: Callable[[str], bool]) -> Retention:
@@ -69,24 +75,26 @@ def patient_of(line: dict[str, Any]) -> str:
 class NotePhrases:
     """The phrases of one coded note: all of them, and those credited to each required code with their lengths.
 
-    ``located`` are the codes whose credits come from evidence.
+    ``located`` are the codes whose credits come from evidence, ``patient`` whose note it is: ``None`` for one
+    that need not be shared with other patients' to be remembered.
     """
 
     keys: npt.NDArray[np.uint64]
     credited: dict[Code, Credit]
     located: frozenset[Code]
-    patient: str = ""
+    patient: str | None = ""
 
 
 def note_phrases(line: dict[str, Any], retention: Retention = KEEP_ALL) -> NotePhrases:
     """Return the phrases of a coded line; codes without evidence are credited with all of the note.
 
-    Phrases with a word that ``retention`` does not allow are left out.
+    Phrases with a word that ``retention`` does not allow are left out of the lines that it binds.
     """
     text = line["text"]
     note = NoteWords.cut(text, find_sentences(text, find_sections(text)))
     phrases = phrases_of(note)
-    if retention.knows is not None:
+    bound = retention.binds(line)
+    if bound and retention.knows is not None:
         phrases = _allowed(phrases, note, retention)
     starts = np.array([word.start for word in note.words], dtype=np.int64)
     ends = np.array([word.end for word in note.words], dtype=np.int64)
@@ -102,7 +110,8 @@ def note_phrases(line: dict[str, Any], retention: Retention = KEEP_ALL) -> NoteP
             located.add(code)
         keys, first = np.unique(phrases.keys[inside], return_index=True)
         credited[code] = (keys, phrases.lengths[inside][first])
-    return NotePhrases(np.unique(phrases.keys), credited, frozenset(located), patient_of(line))
+    patient = None if retention != KEEP_ALL and not bound else patient_of(line)
+    return NotePhrases(np.unique(phrases.keys), credited, frozenset(located), patient)
 
 
 def _allowed(phrases: Phrases, note: NoteWords, retention: Retention) -> Phrases:
@@ -164,7 +173,7 @@ def build_memory(
     owners: list[npt.NDArray[np.int64]] = []
     lengths: list[npt.NDArray[np.int64]] = []
     whose: list[npt.NDArray[np.int64]] = []
-    patients: dict[str, int] = {}
+    patients: dict[str | None, int] = {None: _NOBODYS}
     for note in notes:
         patient = patients.setdefault(note.patient, len(patients))
         for code, (credited, lengths_of) in note.credited.items():
@@ -184,7 +193,8 @@ def build_memory(
     another[1:] |= patient_of_row[1:] != patient_of_row[:-1]
     first = np.flatnonzero(fresh)
     right = np.diff(np.append(first, len(key)))
-    shared_by = np.add.reduceat(another.astype(np.int64), first) if len(first) else first
+    counted = np.where(patient_of_row == _NOBODYS, least_patients, another)
+    shared_by = np.add.reduceat(counted.astype(np.int64), first) if len(first) else first
     key, owner, length = key[first], owner[first], length[first]
     stood = seen[np.searchsorted(known, key)]
     located = {code for note in notes for code in note.located}

@@ -37,6 +37,7 @@ from coder_assist.types import System
 FOLDS = 5
 INNER_FOLDS = 8
 MODELS = 3
+LEAST_COMPLETE = 20
 
 Progress = Callable[[str], None]
 MakeEstimator = Callable[[int], Any]
@@ -213,7 +214,13 @@ def best_threshold(probabilities: Sequence[float], labels: Sequence[int], requir
 
 
 def thresholds(scored: Sequence[Scored]) -> dict[str, float]:
-    """Return the best cut of each system, from out-of-fold probabilities."""
+    """Return the best cut of each system, from out-of-fold probabilities.
+
+    A cut is chosen on notes of which every code was judged, if there are ``LEAST_COMPLETE``: where coders only
+    answered what was preselected, nothing is known of what a lower cut would add.
+    """
+    complete = [one for one in scored if one[0].example.line.get("complete", True)]
+    scored = complete if len(complete) >= LEAST_COMPLETE else scored
     cuts = {}
     for system in System:
         chosen = [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 
 from coder_assist.measure import (
+    BINS,
     LEAST_SCORE,
     Agreement,
     Share,
@@ -195,25 +196,34 @@ TIMES_QUERY = (
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Probabilities against what became of them: the points, their expected calibration error, encounters."""
+    """Probabilities against what became of them: the points, their expected calibration error, encounters.
+
+    ``by_bin`` are the encounters of each bin of ``measure.reliability``.
+    """
 
     points: tuple[tuple[float, float], ...]
     error: float | None
     encounters: tuple[str, ...]
+    by_bin: tuple[tuple[str, ...], ...]
 
 
 def calibration(ledger: Ledger, scope: Scope) -> Calibration:
     """Return how calibrated the suggestions of at least ``LEAST_SCORE`` are that the review judged."""
-    points, ids = [], []
-    for encounter in ledger.within(scope):
-        own = [
-            (code.probability, float(code.right))
-            for code in ledger.codes.get(encounter.encounter, ())
-            if code.probability is not None and code.probability >= LEAST_SCORE and code.right is not None
-        ]
-        points += own
-        ids += [encounter.encounter] if own else []
-    return Calibration(tuple(points), calibration_error(points), tuple(ids))
+    owned = [
+        (code.probability, float(code.right), encounter.encounter)
+        for encounter in ledger.within(scope)
+        for code in ledger.codes.get(encounter.encounter, ())
+        if code.probability is not None and code.probability >= LEAST_SCORE and code.right is not None
+    ]
+    ordered = sorted(owned)
+    bins = [ordered[b * len(ordered) // BINS : (b + 1) * len(ordered) // BINS] for b in range(BINS)]
+    points = tuple((p, y) for p, y, _ in owned)
+    return Calibration(
+        points,
+        calibration_error(points),
+        tuple(dict.fromkeys(id for _, _, id in owned)),
+        tuple(tuple(sorted({id for _, _, id in part})) for part in bins if part),
+    )
 
 
 @dataclass(frozen=True, slots=True)

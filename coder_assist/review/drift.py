@@ -17,7 +17,7 @@ from coder_assist.codes.book import CodeBook
 from coder_assist.errors import UnknownCode
 from coder_assist.review.accuracy import Ledger
 from coder_assist.review.facts import CodeFact, Facts
-from coder_assist.review.measures import ANSWERS, CODERS, Measure
+from coder_assist.review.measures import ANSWERS, CODERS, Measure, Scope
 from coder_assist.types import System
 
 ALPHA = 0.01
@@ -57,7 +57,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The comparison of two periods: how many encounters, what was compared, how far the codes moved.
+    """The comparison of two periods: how many encounters, which, what was compared, how far the codes moved.
 
     ``stability`` is the population stability index over chapters; below 0.1 is usually called stable.
     """
@@ -65,6 +65,7 @@ class Drift:
     encounters: tuple[int, int]
     changes: tuple[Change, ...]
     stability: float | None
+    periods: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     @property
     def alarms(self) -> tuple[Change, ...]:
@@ -79,8 +80,9 @@ def compare(before: Facts, after: Facts, words: Words | None = None) -> Drift:
     """Compare two periods. ``words`` are the words of each encounter's notes; none of them is given back."""
     first, second = Ledger.of(before), Ledger.of(after)
     sizes = len(before.encounters), len(after.encounters)
+    periods = tuple(e.encounter for e in before.encounters), tuple(e.encounter for e in after.encounters)
     if not all(sizes):
-        return Drift(sizes, (), None)
+        return Drift(sizes, (), None, periods)
     changes = [
         *_frequencies(_categories(first), _categories(second)),
         *_scores(first, second),
@@ -89,7 +91,8 @@ def compare(before: Facts, after: Facts, words: Words | None = None) -> Drift:
     ]
     if words is not None:
         changes += _vocabulary(first, second, words)
-    return Drift(sizes, tuple(changes), stability(_chapters(before.codes), _chapters(after.codes)))
+    moved = stability(_chapters(before.codes), _chapters(after.codes))
+    return Drift(sizes, tuple(changes), moved, periods)
 
 
 def halves(facts: Facts) -> tuple[Facts, Facts]:
@@ -215,7 +218,8 @@ def _units(ledger: Ledger, measure: Measure) -> list[Unit]:
     for encounter in ledger.within(measure.scope):
         hits, total = measure.count(encounter, ledger.codes.get(encounter.encounter, ()))
         if total:
-            units.append((encounter.encounter, encounter.weight * hits, encounter.weight * total))
+            weight = encounter.weight if measure.scope is Scope.AUDITED else 1.0
+            units.append((encounter.encounter, weight * hits, weight * total))
     return units
 
 

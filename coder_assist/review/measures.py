@@ -52,19 +52,32 @@ class Measure:
     faults: bool = False
 
     def query(self, by: str | None = None) -> str:
-        """Return the query over the documented views that gives hits, total and value, by a column."""
+        """Return the query over the documented views that gives hits, total, value and interval, by a column."""
         where = {
             Scope.ALL: "TRUE",
             Scope.AUDITED: "audit IS NOT NULL",
             Scope.SECOND: "second_coder IS NOT NULL",
         }[self.scope]
-        weight = "weight" if self.scope is Scope.AUDITED else "1"
-        part, group = (f"{by} AS part, ", " GROUP BY part ORDER BY part") if by else ("", "")
+        weight = "any_value(weight)" if self.scope is Scope.AUDITED else "1.0"
+        part, group, order = (
+            (f"{by} AS part, ", ", part", " GROUP BY part ORDER BY part") if by else ("", "", "")
+        )
         # Only names of this module and its callers go into it, nothing that anybody typed.
-        values = f"sum({weight} * h) / nullif(sum({weight} * t), 0) AS value"
-        counted = f"(SELECT *, {self.hits} AS h, {self.total} AS t FROM {self.rows} WHERE {where})"  # noqa: S608
-        return f"SELECT {part}sum(h) AS hits, sum(t) AS total, {values} FROM {counted}{group}"  # noqa: S608
+        units = (
+            f"SELECT {part}encounter, {weight} AS w, sum({self.hits}) AS h, sum({self.total}) AS t "  # noqa: S608
+            f"FROM {self.rows} WHERE {where} GROUP BY encounter{group} HAVING t > 0"
+        )
+        shown = "part, " if by else ""
+        return f"SELECT {shown}{SHARE} FROM ({units}){order}"  # noqa: S608
 
+
+# Value and interval of a share over encounters drawn as wholes, as ``measure.clustered_share`` has them: per
+# encounter ``h`` of ``t`` with the weight ``w``.
+SHARE = (
+    "sum(h) AS hits, sum(t) AS total, sum(w * h) / sum(w * t) AS value, "
+    "interval_of(sum(w * h) / sum(w * t), count(*), sum(w * t), sum(w * w * t), sum(w * w * h * h), "
+    "sum(w * w * h * t), sum(w * w * t * t)) AS interval"
+)
 
 # The views that ``Measure.query`` reads; ``{directory}`` is where the Parquet files are.
 VIEWS = """
@@ -79,6 +92,17 @@ CREATE VIEW category_rows AS
   ) JOIN encounter_rows USING (encounter);
 CREATE VIEW decision_rows AS SELECT * FROM '{directory}/decisions.parquet';
 CREATE VIEW finding_rows AS SELECT * FROM '{directory}/findings.parquet';
+CREATE MACRO student(f) AS 1.959964 + 2.372273 / f + 2.822534 / f ** 2 + 2.555900 / f ** 3;
+CREATE MACRO effective_size(p, n, size, kish, hh, ht, tt) AS
+  CASE WHEN n > 1 AND p > 0 AND p < 1 AND hh - 2 * p * ht + p * p * tt > 1e-12
+       THEN least(size * size / kish, p * (1 - p) / (n / (n - 1) * (hh - 2 * p * ht + p * p * tt) / size ** 2)
+                                      * (1.959964 / student(greatest(n - 1, 3))) ** 2)
+       ELSE size * size / kish END;
+CREATE MACRO wilson(p, n) AS [
+  greatest(0, (p + 1.920729 / n - 1.959964 * sqrt(p * (1 - p) / n + 0.960365 / n ** 2)) / (1 + 3.841459 / n)),
+  least(1, (p + 1.920729 / n + 1.959964 * sqrt(p * (1 - p) / n + 0.960365 / n ** 2)) / (1 + 3.841459 / n))];
+CREATE MACRO interval_of(p, n, size, kish, hh, ht, tt) AS
+  wilson(p, effective_size(p, n, size, kish, hh, ht, tt));
 """
 
 

@@ -10,6 +10,25 @@ from coder_assist.measure import ReliabilityBin, Share, wilson
 _ROW, _LEFT, _WIDTH = 22, 190, 640
 
 
+def interval_bar(share: Share, line: float | None = None, width: int = 110) -> str:
+    """Draw a share between 0 and 1 with its interval, small enough to stand in a row."""
+    if share.value is None:
+        return ""
+    low, high, at = (value * (width - 8) + 4 for value in (share.low, share.high, share.value))
+    parts = [
+        f'<rect x="4" y="7" width="{width - 8}" height="2" class="track"/>',
+        f'<rect x="{low:.1f}" y="4" width="{max(high - low, 1):.1f}" height="8" rx="2" class="reach"/>',
+        f'<circle cx="{at:.1f}" cy="8" r="3.2" class="dot"/>',
+    ]
+    if line is not None:
+        place = line * (width - 8) + 4
+        parts.insert(2, f'<line x1="{place:.1f}" y1="1" x2="{place:.1f}" y2="15" class="line"/>')
+    return (
+        f'<svg class="bar" viewBox="0 0 {width} 16" width="{width}" height="16" aria-hidden="true">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
 def whiskers(title: str, rows: Sequence[tuple[str, Share]], line: float | None = None) -> str:
     """Draw each row's share as a dot with its interval, and a line to compare with."""
     rows = [(name, share) for name, share in rows if share.value is not None]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 
+from coder_assist.errors import PromotionRefused
 from coder_assist.review import audit_log
 from coder_assist.review.changing import checked_text
 from coder_assist.review.database import Database, now
@@ -14,7 +15,7 @@ from coder_assist.review.records import Actor, Promotion
 from coder_assist.review.tables import PromotionRow
 
 LONGEST_PACK = 200
-LONGEST_REASON = 10_000
+LONGEST_REASON = 1_000
 
 
 class Promotions:
@@ -24,10 +25,26 @@ class Promotions:
         self._database = database
         self._clock = clock
 
-    def record(self, actor: Actor, pack: str, metrics: Mapping[str, object], reason: str = "") -> Promotion:
-        """Record that a pack was put to use; it replaces the one that was recorded last."""
+    def record(
+        self,
+        actor: Actor,
+        pack: str,
+        metrics: Mapping[str, object],
+        reason: str = "",
+        failures: Sequence[str] = (),
+    ) -> Promotion:
+        """Record that a pack was put to use; it replaces the one that was recorded last.
+
+        ``failures`` are the gates that it does not pass. Without a reason it is refused then, by
+        ``PromotionRefused``; the attempt is in the audit chain either way, with the gates and the reason.
+        """
         checked_text(pack, "pack", LONGEST_PACK)
         checked_text(reason, "reason", LONGEST_REASON, empty=True)
+        gates = {"failures": list(failures), "reason": reason}
+        if failures and not reason.strip():
+            with self._database.write() as session:
+                audit_log.append(session, actor.id, "pack.refuse", f"pack/{pack}", gates)
+            raise PromotionRefused(pack, tuple(failures))
         with self._database.write() as session:
             newest = session.scalars(select(PromotionRow).order_by(PromotionRow.id.desc()).limit(1)).first()
             row = PromotionRow(
@@ -40,7 +57,8 @@ class Promotions:
             )
             session.add(row)
             session.flush()
-            audit_log.append(session, actor.id, "pack.promote", f"pack/{pack}", {"previous": row.previous})
+            details = {"previous": row.previous, **gates}
+            audit_log.append(session, actor.id, "pack.promote", f"pack/{pack}", details)
             return _promotion(row)
 
     def all(self) -> tuple[Promotion, ...]:

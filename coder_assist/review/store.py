@@ -4,6 +4,7 @@
     store.queue     runs computed ahead (``queue.py``)
     store.audits    samples and findings (``audits.py``)
     store.promotions    packs that were put to use (``promotions.py``)
+    store.shadows       what a challenger would have shown (``shadows.py``)
 
 Methods raise ``NotFound``, ``NotAllowed``, ``StateConflict`` and, where they take the version of the encounter
 that the caller saw, ``VersionConflict``. ``key`` is an idempotency key: the same key of the same actor with
@@ -52,6 +53,7 @@ from coder_assist.review.records import (
     WorklistFilter,
     WorklistPage,
 )
+from coder_assist.review.shadows import Shadows
 from coder_assist.review.states import EncounterState, Role
 from coder_assist.review.tables import (
     AuditEventRow,
@@ -84,6 +86,7 @@ class Store:
         self.queue = RunQueue(database, clock)
         self.audits = Audits(database, clock)
         self.promotions = Promotions(database, clock)
+        self.shadows = Shadows(database, clock)
 
     # --- encounters come in -----------------------------------------------------------------------------
 

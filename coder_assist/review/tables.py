@@ -212,6 +212,20 @@ class RunRow(Table):
     software: Mapped[str | None]
 
 
+class ShadowRunRow(Table):
+    """What a challenger would have shown instead of a run, as bytes. It comes to no desk."""
+
+    __tablename__ = "shadow_runs"
+    __table_args__ = (UniqueConstraint("run_id", "pack"),)
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    pack: Mapped[str]
+    record: Mapped[bytes] = mapped_column(LargeBinary)
+    record_hash: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+
+
 class SuggestionRow(Table):
     """What a run proposed, without the note's words: what decisions point at and samples weigh."""
 
@@ -574,6 +588,7 @@ APPEND_ONLY = (
     "comments",
     "audit_events",
     "promotions",
+    "shadow_runs",
 )
 
 METADATA = Table.metadata

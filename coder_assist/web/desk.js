@@ -21,6 +21,9 @@
  * Options: scope "document" | "root" (where shortcuts are heard), practice, hint (said in place of practice's own words),
  * readonly, submitLabel, keys,
  * shortcuts, saveKeys(keys, shortcuts), tools (elements for the banner).
+ *
+ * The desk that comes back: `reload()` shows what others changed meanwhile and keeps the place, once `state` is
+ * there; `drained(wait)` -> whether all decisions are saved; `resume()` after signing in; `destroy()`.
  */
 
 export const DEFAULT_KEYS = {

@@ -13,6 +13,12 @@ from coder_assist.errors import InputError, SettingsError
 from coder_assist.settings import Settings
 from coder_assist.workbench.bench import Bench, default_coder
 
+# JupyterLab would ask for news, updates and extensions; nothing here goes out.
+_OFFLINE = (
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+)
 NOTEBOOKS = Path(coder_assist.__file__).parent.parent / "notebooks"
 
 
@@ -38,7 +44,7 @@ def prepare() -> None:
 
 def open_lab(directory: Path, port: int | None = None, browser: bool = True) -> NoReturn:
     """Become JupyterLab: who ends this process ends it and its kernels."""
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={directory.resolve()}"]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={directory.resolve()}", *_OFFLINE]
     if port is not None:
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     if not browser:

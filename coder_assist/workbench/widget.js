@@ -72,7 +72,7 @@ function render({ model, el: cell }) {
   const changed = async (message) => {
     if (message.event !== "changed" || message.view === name) return;
     await desk.drained();
-    if (typeof desk.reload === "function" && desk.state) await desk.reload();
+    if (desk.state) await desk.reload();
     else open();
   };
   model.on("msg:custom", changed);

@@ -17,7 +17,7 @@ from coder_assist.codes.terms import key
 from coder_assist.errors import CorpusError, InputError, SettingsError
 from coder_assist.learn import feature_frame
 from coder_assist.learn.corpus import read_corpus
-from coder_assist.learn.examples import Example, feature_names, fold_of, make_examples
+from coder_assist.learn.examples import Example, feature_names, fold_of, judge, make_examples
 from coder_assist.learn.frames import COLUMNS
 from coder_assist.learn.packing import Recipe, train_pack
 from coder_assist.learn.remember import Retention, build_memory, note_phrases
@@ -172,6 +172,22 @@ def test_private_phrases_hold_no_digits_and_no_unknown_words(library: Library) -
     assert build_memory(map(note_phrases, notes)).lookup(key("Quackenbush")), "the canary must be findable"
 
 
+def test_only_private_lines_are_bound(library: Library) -> None:
+    """Beside patients' notes a corpus of nobody keeps its words; what both share is kept for its sake."""
+    private = Retention.private(library.lexicon.knows)
+    mine = line("a", "Brown spots on shins.", "L81.8", "Brown spots") | {"private": False}
+    theirs = [
+        line(f"p{i}", words, "R21", None) | {"private": True, "patient_id": f"p{i}"}
+        for i, words in enumerate(("Brown spots.", "Severe swelling.", "Severe swelling.", "Zebulon coughs."))
+    ]
+    notes = [note_phrases(each, private) for each in (mine, *theirs)]
+    assert [note.patient for note in notes] == [None, "p0", "p1", "p2", "p3"]
+    memory = build_memory(notes, least_patients=3)
+    assert memory.lookup(key("brown spots"))
+    assert not memory.lookup(key("severe swelling"))  # two patients
+    assert not memory.lookup(key("Zebulon"))
+
+
 @pytest.mark.parametrize("weight", [0, -1, 1.5, True, "much"])
 def test_weight_must_be_a_share(tmp_path: Path, weight: object) -> None:
     """A code's weight is above 0 and at most 1; anything else names its line."""
@@ -181,6 +197,22 @@ def test_weight_must_be_a_share(tmp_path: Path, weight: object) -> None:
     path.write_text(json.dumps(bad) + "\n")
     with pytest.raises(CorpusError, match=r"weight of R50\.9"):
         list(read_corpus(path))
+
+
+def test_sought_codes_teach_words_not_odds(cache_dir: Path) -> None:
+    """A code that was sought out is neutral as a label, and its words are remembered all the same."""
+    lines = _corpus(6)
+    lines[1]["codes"][0]["sought"] = True  # type: ignore[index]
+    coder = Coder.load_with(Pack("untrained", WeightedScorer(), {}), Settings(cache_dir=cache_dir))
+    examples = make_examples(coder, lines)
+    labels = {
+        (example.line["id"], proposal.code.value): label
+        for example in examples
+        for judged in [judge(coder, example, None)]
+        for proposal, label in zip(judged.proposals, judged.labels, strict=True)
+    }
+    assert (labels["n1", "I10"], labels["n3", "I10"]) == (-1, 1)
+    assert Code.parse("ICD-10-CM", "I10") in examples[1].phrases.credited
 
 
 class _Spy(LogisticRegression):
@@ -262,10 +294,14 @@ def test_bad_estimators_are_refused(name: str, said: str, factories: str) -> Non
         load_factory(name)
 
 
+@pytest.mark.parametrize("marked", [False, True])
 def test_private_pack_holds_no_trace_of_names_and_numbers(
-    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+    marked: bool, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Canary: of names, numbers and rare phrases of notes no file of a private pack holds text or hash."""
+    """Canary: of names, numbers and rare phrases of notes no file of a private pack holds text or hash.
+
+    Private is a pack that was asked to be, or whose lines say that they are, beside others of nobody.
+    """
     monkeypatch.setenv("CODER_ASSIST_CACHE_DIR", str(cache_dir))
     lines = _corpus(30)
     for number, row in enumerate(lines):
@@ -277,7 +313,13 @@ def test_private_pack_holds_no_trace_of_names_and_numbers(
     corpus = tmp_path / "coded.jsonl"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in lines))
     train_pack([corpus], tmp_path / "open")
-    train_pack([corpus], tmp_path / "private", recipe=Recipe(private=True))
+    if marked:
+        theirs, others = tmp_path / "marked.jsonl", tmp_path / "others.jsonl"
+        theirs.write_text("".join(json.dumps({**row, "private": True}) + "\n" for row in lines))
+        others.write_text("".join(json.dumps({**row, "id": f"o{row['id']}"}) + "\n" for row in _corpus(10)))
+        train_pack([theirs, others], tmp_path / "private")
+    else:
+        train_pack([corpus], tmp_path / "private", recipe=Recipe(private=True))
     assert "three patients" in (tmp_path / "private" / "CARD.md").read_text()
 
     def traces(pack: Path) -> set[str]:

@@ -137,8 +137,12 @@ def test_keys_in_the_cell_decide_in_kernel_and_store(lab: Lab, page: Any) -> Non
         codes = [decision.code.value for decision in made]
         assert said.inner_text().split() == ["kernel", "accept", "reject", *codes]
 
-        run_cell(page, 2)  # Python decides; the page shows it
+        place = desk.locator("li[aria-current=true]").inner_text()
+        desk.evaluate("desk => { desk.dataset.same = 'yes' }")
+        run_cell(page, 2)  # Python decides; the page shows it, the same desk at the same place
         desk.get_by_text("Z87.891").first.wait_for()
+        assert desk.get_attribute("data-same") == "yes"
+        assert desk.locator("li[aria-current=true]").inner_text() == place
         assert "Z87.891" in {final.code.value for final in bench.store.desk(ENCOUNTER).codes}
     finally:
         bench.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,6 +15,8 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 
 from benchmarks.simulate import START, Plan, Year, coverage, facts_of, play, simulate
 from coder_assist.errors import InputError
+from coder_assist.measure import Share, reliability
+from coder_assist.review import queries
 from coder_assist.review.accuracy import (
     BY_CODE,
     BY_ENCOUNTER,
@@ -27,9 +31,10 @@ from coder_assist.review.accuracy import (
     verdicts,
 )
 from coder_assist.review.database import Database
+from coder_assist.review.drift import Kind, compare, halves, stability
 from coder_assist.review.facts import Facts, write_parquet
 from coder_assist.review.gathering import collect
-from coder_assist.review.measures import CODERS, MEASURES, VIEWS, Rows, Scope
+from coder_assist.review.measures import ANSWERS, CODERS, MEASURES, VIEWS, Rows, Scope
 from coder_assist.review.records import NewAuditFinding, Sample
 from coder_assist.review.states import AuditError, AuditVerdict, SampleKind
 from coder_assist.review.store import Store
@@ -89,6 +94,16 @@ def views(directory: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def told(share: Share) -> tuple[object, ...]:
+    """Return what a query should give for a share, intervals included."""
+    return (
+        share.hits,
+        share.total,
+        pytest.approx(share.value),
+        pytest.approx([share.low, share.high], abs=1e-4),
+    )
+
+
 def test_every_number_is_recomputed_from_parquet(facts: Facts, tmp_path: Path) -> None:
     """The documented query of every measure, whole and by every part, gives the report's numbers."""
     files = write_parquet(facts, tmp_path)
@@ -97,16 +112,12 @@ def test_every_number_is_recomputed_from_parquet(facts: Facts, tmp_path: Path) -
     for measure in MEASURES:
         share = ledger.number(measure).share
         found = connection.execute(measure.query()).fetchall()
-        assert found == [(share.hits, share.total, pytest.approx(share.value))], measure.name
+        assert found == [told(share)], measure.name
         assert share.total, measure.name
         for by in (*BY_ENCOUNTER, *(BY_CODE if measure.rows is Rows.CODES else ())):
             rows = connection.execute(measure.query(by)).fetchall()
-            mine = [
-                (p, n.share.hits, n.share.total, n.share.value) for p, n in ledger.parts(measure, by).items()
-            ]
-            assert [row for row in rows if row[2]] == [
-                (part, hits, total, pytest.approx(value)) for part, hits, total, value in mine
-            ], (measure.name, by)
+            mine = [(part, *told(n.share)) for part, n in ledger.parts(measure, by).items()]
+            assert rows == mine, (measure.name, by)
             compared += len(mine)
     assert compared > 300
     for by in ("verdict", "reviewer", "month"):
@@ -115,6 +126,85 @@ def test_every_number_is_recomputed_from_parquet(facts: Facts, tmp_path: Path) -
             (part, t.count, pytest.approx([t.lower, t.median, t.upper, t.ninetieth]))
             for part, t in times(facts, by).items()
         ]
+
+
+def test_other_numbers_are_recomputed_from_parquet(facts: Facts, tmp_path: Path) -> None:
+    """Calibration, agreement, tallies and the rates of drift follow from the queries that stand beside them."""
+    write_parquet(facts, tmp_path)
+    connection, ledger = views(tmp_path), Ledger.of(facts)
+
+    def ask(query: str) -> list[tuple[Any, ...]]:
+        return connection.execute(query).fetchall()
+
+    for scope in (Scope.ALL, Scope.AUDITED):
+        found = calibration(ledger, scope)
+        bins, error = queries.calibration(scope)
+        assert [row[1:] for row in ask(bins)] == [
+            (pytest.approx(b.mean_probability), pytest.approx(b.share_right), b.count)
+            for b in reliability(found.points)
+        ]
+        assert ask(error) == [(pytest.approx(found.error, abs=1e-4),)]
+        assert sum(map(len, found.by_bin)) >= len(found.encounters) > 0
+    for level, category in zip(agreements(ledger)["all"], (False, True), strict=True):
+        every, first = queries.agreement(category)
+        counts = level.counts
+        assert ask(every) == [
+            (counts.encounters, *map(pytest.approx, (counts.kappa, counts.percent, counts.same_sets)))
+        ]
+        assert ask(first) == [(pytest.approx(level.first_percent), pytest.approx(level.first))]
+    for query, tallies in (
+        (queries.ERRORS, errors_by_kind(facts)),
+        (queries.REASONS, reasons(facts)),
+        (queries.ANSWERED, verdicts(facts)),
+    ):
+        assert {name or "not reviewed": count for name, count in ask(query)} == {
+            name: tally.count for name, tally in tallies.items()
+        }
+    assert sum(count for *_, count in ask(queries.OVERTURNS)) == sum(
+        t.count for t in rebuttals(facts).values()
+    )
+    audited = [e for e in facts.encounters if e.audit is not None]
+    assert ask(queries.COUNTS[0]) == [(len(facts.encounters), len(audited), len(audited))]
+    assert ask(queries.COUNTS[1]) == [(len(facts.decisions),)]
+
+
+def test_rates_of_drift_are_recomputed_from_both_periods(facts: Facts, tmp_path: Path) -> None:
+    """Asked in the export of each period, the queries give what the report calls before and after."""
+    pair = halves(facts)
+    drift = compare(*pair)
+    before, after = (views(tmp_path / name) for name in ("before", "after") if _written(pair, name, tmp_path))
+    for change in drift.changes:
+        values = []
+        for connection in (before, after):
+            if change.kind is Kind.CODES:
+                shares = dict(connection.execute(queries.CATEGORIES).fetchall())
+                values.append(shares.get(change.what, 0.0))
+            elif change.kind is Kind.SCORES:
+                values.append(connection.execute(queries.SCORES).fetchall()[0][0])
+            else:
+                measure = next(m for m in (*ANSWERS, CODERS[0]) if m.title == change.what)
+                values.append(connection.execute(measure.query()).fetchall()[0][2])
+        assert values == pytest.approx([change.before, change.after]), change.what
+    assert {change.kind for change in drift.changes} >= {Kind.CODES, Kind.SCORES, Kind.ANSWERS, Kind.ACCURACY}
+    counts = [dict(connection.execute(queries.CHAPTERS).fetchall()) for connection in (before, after)]
+    assert stability(*counts) == pytest.approx(drift.stability)
+
+
+def _written(pair: tuple[Facts, Facts], name: str, directory: Path) -> bool:
+    return bool(write_parquet(pair[name == "after"], directory / name))
+
+
+def test_queries_of_the_page_run_as_they_are_documented(facts: Facts, tmp_path: Path) -> None:
+    """Every SQL block of docs/audit.md runs on an export, in their order."""
+    write_parquet(facts, tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    for block in blocks:
+        connection.execute(block.replace("{directory}", str(tmp_path)))
+    by_coder = Ledger.of(facts).parts(CODERS[0], "coder")
+    assert connection.fetchall() == [(part, *told(number.share)) for part, number in by_coder.items()]
 
 
 def test_documented_views_are_these() -> None:

@@ -29,7 +29,19 @@ from coder_assist.review.tables import (
     UserRow,
 )
 from coder_assist.settings import Settings
-from tests.review.building import ANA, AUD, LEA, SHOWN, TEXT, accept, add_people, bring, decide, reject
+from tests.review.building import (
+    ANA,
+    AUD,
+    LEA,
+    SHOWN,
+    TEXT,
+    accept,
+    add_people,
+    bring,
+    decide,
+    reject,
+    run_of,
+)
 
 
 def test_migrations_make_the_tables(database: Database) -> None:
@@ -185,6 +197,9 @@ def fill(store: Store) -> None:
     store.add_note_version(ANA, "e1", "e1", "Type 2 diabetes.")
     store.comment(ANA, "e1", "hm")
     store.promotions.record(LEA, "pack", {})
+    run = store.desk("e1").run
+    assert run is not None
+    store.shadows.cast(run.id, "challenger", run_of)
     decide(store, accept(0))
     store.submit(ANA, "e1", store.summary("e1").version)
     audit = store.audits.create(AUD, Sample(SampleKind.RANDOM, 1, 1, blinded=True))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,47 @@ def test_bulk_accepts_weigh_less_unless_audited(store: Store) -> None:
     store.audits.finish(AUD, audit.id, "e1")
     (line,) = exported(store)
     assert [(c["weight"], c["audited"]) for c in line["codes"][:2]] == [(1.0, True), (1.0, True)]
+
+
+def test_sought_codes_are_marked_until_an_audit_read_all(store: Store) -> None:
+    """What was not preselected, or not suggested, and taken all the same says nothing of those left out."""
+    bring(store)
+    decide(store, accept(0), accept(2), add(ASTHMA))
+    submit(store)
+    (line,) = exported(store)
+    sought = {code["code"] for code in line["codes"] if code.get("sought")}
+    assert sought == {"M10.072", "J45.909"}
+    audit = store.audits.create(AUD, Sample(SampleKind.RANDOM, 1, 1))
+    store.audits.finish(AUD, audit.id, "e1")
+    (line,) = exported(store)
+    assert not any("sought" in code for code in line["codes"])
+
+
+def test_after_an_audit_nothing_is_left_open(store: Store) -> None:
+    """Where an auditor read all and found nothing, what was suggested and does not stand is wrong."""
+    bring(store)
+    decide(store, accept(0, Via.BULK))
+    submit(store)
+    (line,) = exported(store)
+    assert statuses(line) == {"E11.9": "required", "I10": "optional", "M10.072": "optional"}
+    audit = store.audits.create(AUD, Sample(SampleKind.RANDOM, 1, 1))
+    store.audits.finish(AUD, audit.id, "e1")
+    (line,) = exported(store)
+    assert statuses(line) == {"E11.9": "required"}
+    assert line["codes"][0]["weight"] == 1.0
+
+
+def test_lines_are_private_and_may_end_at_a_moment(store: Store) -> None:
+    """Every line says that its words are a patient's; what was submitted at the moment or later is left out."""
+    bring(store)
+    decide(store, accept(0))
+    submit(store)
+    (line,) = exported(store)
+    assert line["private"] is True
+    at = store.desk("e1").submission
+    assert at is not None
+    assert list(export_lines(store.database, SCI, until=at.at)) == []
+    assert len(list(export_lines(store.database, SCI, until=at.at + timedelta(seconds=1)))) == 1
 
 
 def test_auditor_outranks_the_coder(store: Store) -> None:

@@ -70,7 +70,7 @@ def test_page_stands_alone_and_repeats_itself(year: Year) -> None:
     found.feed(page)
     assert found.fetched == [] and "http" not in page and "@import" not in page and "url(" not in page
     assert page == page_of(simulate(year.plan, year.seed))
-    assert page.count("<svg") > 5 and "95 % line" in page and "Stausberg" in page
+    assert page.count('<svg role="img"') > 5 and "95 % line" in page and "Stausberg" in page
 
 
 def test_every_number_leads_to_its_encounters(year: Year) -> None:
@@ -79,16 +79,34 @@ def test_every_number_leads_to_its_encounters(year: Year) -> None:
     found = Links()
     found.feed(page)
     assert len(found.ids) == len(set(found.ids))
-    assert {link.removeprefix("#") for link in found.links} == set(found.ids)
+    assert {link.removeprefix("#") for link in found.links} == {*found.ids, "-"}
     number = Ledger.of(facts_of(year)).number(next(m for m in MEASURES if m.name == "code_accuracy"))
     assert number.share.value is not None
-    pattern = rf'code_accuracy</small></td><td><a href="#(\w+)">{number.share.value:.1%}</a>'
+    pattern = rf'code_accuracy</code></small></td><td><strong><a class="behind" href="#(\w+)">{number.share.value:.1%}</a>'
     linked = re.search(pattern, page)
     assert linked is not None
     listed = re.search(rf'<p id="{linked[1]}">.*?</small> (.*?)</p>', page)
     assert listed is not None and listed[1].split(", ") == sorted(number.encounters)
     for measure in MEASURES:
         assert measure.name in page
+
+
+def test_every_figure_in_a_table_is_a_link(year: Year) -> None:
+    """Each number in a cell leads somewhere, but zeros, probabilities of tests and the published figures."""
+    page = re.sub(r"<svg.*?</svg>|<pre>.*?</pre>", "", page_of(year), flags=re.DOTALL)
+    cells = [
+        (head, cell)
+        for table in re.findall(r"<table>.*?</table>", page, re.DOTALL)
+        if "people, as published" not in table
+        for heads in [re.findall(r"<th(?: [^>]*)?>(.*?)</th>", table)]
+        for row in re.findall(r"<tr><td.*?</tr>", table)
+        for head, cell in zip(heads, re.findall(r"<td[^>]*>(.*?)</td>", row), strict=True)
+    ]
+    plain = {
+        head for head, cell in cells if cell != "0" and re.fullmatch(r"[\d.,% of–to]*\d[\d.,% of–to]*", cell)
+    }
+    assert len(cells) > 500
+    assert plain <= {"p, corrected"}, plain
 
 
 def test_page_tells_no_word_of_a_note(year: Year) -> None:
@@ -234,7 +252,8 @@ def test_report_command(run: Callable[..., tuple[int, str]], tmp_path: Path, lib
     assert code == 0 and "40 encounters, 12 of them audited" in told
     written = page.read_text(encoding="utf-8")
     assert library.icd.title("chapter 9") in written and "The first half of the period" in written
-    assert len(list((tmp_path / "facts").glob("*.parquet"))) == 4
+    for directory in ("facts", "facts/before", "facts/after"):
+        assert len(list((tmp_path / directory).glob("*.parquet"))) == 4
     code, told = run("report", "--from", "2026-02-01", "--to", "2026-01-01")
     assert code == 2 and "must end after it begins" in told
     assert run("report", *period, "--out", str(tmp_path / "no" / "page.html"))[0] == 2
