@@ -261,7 +261,7 @@ function worklistItem(item, currentId) {
       el("strong", { title: item.title || item.id }, item.title || item.id),
       el("small", {}, facts.filter(Boolean).join(" · ")),
       state(item.state),
-      el("small", {}, [work, item.decided && item.undecided ? `${item.decided} decided` : null, item.assigned_to && (item.assigned_to === session.user.id ? "mine" : item.assigned_to)].filter(Boolean).join(" · ")),
+      el("small", {}, [work, item.assigned_to && (item.assigned_to === session.user.id ? "mine" : item.assigned_to)].filter(Boolean).join(" · ")),
     ),
   );
 }

@@ -161,6 +161,7 @@ function reveal(pane, element, { margin = 8, centre = false } = {}) {
 }
 
 const bySeverity = (findings) => [...findings].sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+const moves = ({ remove, add }) => remove.length > 0 && remove.map(keyOf).join() === add.map(keyOf).join();
 const nameOf = (finding) => `${finding.rule} ${finding.codes.map(keyOf).join(" ")}`;
 export const keyOf = (code) => `${code.system}:${code.code}`;
 const percent = (score) => `${Math.round(score * 100)} %`;
@@ -680,7 +681,7 @@ class Desk {
 
   /** The row of an assigned code; one that says the same as before is used again, for long lists change often. */
   keptRow(code, place) {
-    const says = JSON.stringify([place === 0, this.editable, this.shortcuts, code.title, code.modifiers, code.units, code.billable === false, code.stale, (this.state.flags || {})[keyOf(code)], this.findingsOf(code)]);
+    const says = JSON.stringify([place === 0, this.editable, this.shortcuts, code.title, code.modifiers, code.units, code.billable === false, code.stale, (this.state.flags || {})[keyOf(code)], this.findingsShown(code)]);
     const kept = this.assignedRows.get(keyOf(code));
     if (kept && kept.says === says && kept.code.system === code.system) {
       // Its buttons are about the code object of their time; the order is looked up by key.
@@ -694,6 +695,7 @@ class Desk {
   }
 
   assignedRow(code, place) {
+    const shown = this.findingsShown(code);
     const lead = place === 0 && code.system.startsWith("ICD") ? (this.facility ? "principal" : "first-listed") : null;
     const extra = [...(code.modifiers || []).map((modifier) => `-${modifier}`), code.units > 1 ? `×${code.units}` : ""].join(" ").trim();
     return el(
@@ -710,6 +712,7 @@ class Desk {
         { class: "ca-flags" },
         lead && el("span", { class: "ca-flag ca-first" }, lead),
         this.flagsOf(code),
+        shown.signs.map((finding) => this.findingSign(finding)),
         code.billable === false && el("span", { class: "ca-flag ca-warning" }, "▲ header"),
         code.stale && el("span", { class: "ca-flag ca-warning", title: "The note has changed under its evidence" }, "▲ check again"),
       ),
@@ -721,7 +724,7 @@ class Desk {
           el("button", { type: "button", class: "ca-icon", title: "Modifiers and units", "aria-label": `Modifiers and units of ${code.code}`, onclick: () => this.edit(code) }, "±"),
           el("button", { type: "button", class: "ca-icon", title: "Take out", "aria-label": `Take ${code.code} out`, onclick: () => this.takeOut(code) }, "×"),
         ),
-      this.findingTags(code),
+      shown.full.map((finding) => this.findingTag(finding)),
     );
   }
 
@@ -745,10 +748,16 @@ class Desk {
     return this.state.findings.filter((finding) => finding.codes.some((other) => keyOf(other) === keyOf(code)));
   }
 
-  findingTags(code) {
-    return this.findingsOf(code)
-      .filter((finding) => finding.severity !== "information")
-      .map((finding) => this.findingTag(finding));
+  /** What the rules say about an assigned code: in full on the first assigned code it is about, a sign on the others. */
+  findingsShown(code) {
+    const spoken = this.findingsOf(code).filter((finding) => finding.severity !== "information");
+    const about = (finding, other) => finding.codes.some((one) => keyOf(one) === keyOf(other));
+    const here = (finding) => keyOf(this.state.codes.find((other) => about(finding, other))) === keyOf(code);
+    return { full: spoken.filter(here), signs: spoken.filter((finding) => !here(finding)) };
+  }
+
+  findingSign(finding, words = "") {
+    return el("span", { class: `ca-hint ca-${finding.severity}`, title: finding.message }, el("span", { class: "ca-sign", "aria-hidden": "true" }, SIGNS[finding.severity]), words || el("span", { class: "ca-hidden" }, `${finding.severity}: ${finding.message}`));
   }
 
   findingTag(finding) {
@@ -769,17 +778,25 @@ class Desk {
   /** Whether the fix of a finding has something to change: what it would move or take out is there. */
   fixable(finding) {
     if (!finding.fix) return false;
-    const { remove, add } = finding.fix;
-    const moves = remove.length === 1 && add.length === 1 && keyOf(remove[0]) === keyOf(add[0]);
+    if (moves(finding.fix)) return this.moved(finding.fix) !== null;
     const there = (code) => this.state.codes.some((other) => keyOf(other) === keyOf(code));
     const offered = (code) => this.suggestions.some((other, index) => keyOf(other) === keyOf(code) && !this.decided.has(index));
-    return moves ? there(remove[0]) : remove.every((code) => there(code) || offered(code));
+    return finding.fix.remove.every((code) => there(code) || offered(code));
+  }
+
+  /** The assigned codes of a system in the order that a fix asks for, which moves some to their end; null if they stand so. */
+  moved(fix) {
+    const [{ system }] = fix.add;
+    const same = this.state.codes.filter((code) => code.system === system);
+    const last = fix.add.map((code) => same.find((other) => keyOf(other) === keyOf(code))).filter(Boolean);
+    const ordered = [...same.filter((code) => !last.includes(code)), ...last];
+    return ordered.every((code, place) => code === same[place]) ? null : ordered;
   }
 
   fixLabel(fix) {
     const out = fix.remove.map((code) => code.code);
     const into = fix.add.map((code) => code.code);
-    if (out.length === 1 && into.length === 1 && out[0] === into[0]) return `Move ${out[0]} last`;
+    if (moves(fix)) return out.length === 1 ? `Move ${out[0]} last` : `${this.moved(fix) ? this.moved(fix)[0].code : "Others"} first`;
     if (!into.length) return `Take out ${out.join(", ")}`;
     return out.length ? `${out.join(", ")} → ${into.join(", ")}` : `Add ${into.join(", ")}`;
   }
@@ -965,7 +982,7 @@ class Desk {
             findings.map((finding) => this.findingTag(finding)),
             this.editable && (decision && decision.verdict === "reject" ? this.reasonChoices(index, decision) : this.alternativeChoices(index)),
           ]
-        : findings.length && el("span", { class: "ca-hints" }, findings.map((finding) => el("span", { class: `ca-hint ca-${finding.severity}`, title: finding.message }, el("span", { class: "ca-sign", "aria-hidden": "true" }, SIGNS[finding.severity]), finding.severity))),
+        : findings.length && el("span", { class: "ca-hints" }, findings.map((finding) => this.findingSign(finding, finding.severity))),
     );
   }
 
@@ -1331,8 +1348,12 @@ class Desk {
 
   takeAlternative(index, place) {
     const suggestion = this.suggestions[index];
-    const code = suggestion && suggestion.alternatives[place];
-    if (!code || !this.editable) return;
+    if (!suggestion || !this.editable) return;
+    const code = suggestion.alternatives[place];
+    if (!code) {
+      this.say(`${suggestion.code} has no alternative ${place + 1}.`);
+      return;
+    }
     if (place >= this.shownAlternatives(index)) {
       // Nobody takes what was not shown: the first press shows it.
       this.unfold(index);
@@ -1352,10 +1373,9 @@ class Desk {
 
   applyFix(finding) {
     const { remove, add } = finding.fix;
-    if (remove.length === 1 && add.length === 1 && keyOf(remove[0]) === keyOf(add[0])) {
-      const moved = this.state.codes.find((code) => keyOf(code) === keyOf(add[0]));
-      const same = this.state.codes.filter((code) => code.system === add[0].system && code !== moved);
-      if (moved) this.reorder(add[0].system, [...same, moved]);
+    if (moves(finding.fix)) {
+      const ordered = this.moved(finding.fix);
+      if (ordered) this.reorder(add[0].system, ordered);
       return;
     }
     const decisions = [];

@@ -328,7 +328,11 @@ def test_several_notes_are_one_encounter(service, page_of):
     history = "HISTORY OF PRESENT ILLNESS: Cough.\n\n" + "The patient walks every day.\n" * 60
     notes = [
         {"id": "several-1", "title": "Admission", "text": history + "\nPLAN: Rest.\n"},
-        {"id": "several-2", "title": "Discharge", "text": "ASSESSMENT: Essential hypertension.\n\nPLAN: Home.\n"},
+        {
+            "id": "several-2",
+            "title": "Discharge",
+            "text": "ASSESSMENT: Essential hypertension.\n\nPLAN: Home.\n",
+        },
     ]
     id = service.imported(None, notes=notes, title="Two notes")
     desk = Desk(page_of("coder"), id).go_to("I10")
