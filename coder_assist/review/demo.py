@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
+import coder_assist
 from coder_assist.errors import NotFound
 from coder_assist.review.importing import from_records
 from coder_assist.review.people import People
@@ -14,6 +15,8 @@ from coder_assist.review.records import Actor, ImportReport
 from coder_assist.review.states import Role
 from coder_assist.review.store import Store
 
+# Of a checkout; an installed package has none.
+CORPORA = Path(coder_assist.__file__).parent.parent / "corpora"
 _NAMES = {role: f"Demo {role.value.replace('_', ' ')}" for role in Role}
 
 
@@ -35,7 +38,33 @@ def furnish(store: Store, people: People, samples: Iterable[object]) -> ImportRe
         except NotFound:
             people.add(name, role)
     lead = people.named(_NAMES[Role.LEAD])
-    return store.import_encounters(Actor(lead.id, lead.role), from_records(samples))
+    return store.import_encounters(Actor(lead.id, lead.role), from_records(joined(samples)))
+
+
+def joined(samples: Iterable[object]) -> list[object]:
+    """Return samples with the notes of one ``encounter`` put together; its first note says the rest.
+
+    >>> notes = [{"id": f"n{n}", "text": "-", "title": f"T{n}", "encounter": "e"} for n in (1, 2)]
+    >>> [(sample["id"], sample["title"], len(sample["notes"])) for sample in joined(notes)]
+    [('e', 'T1; T2', 2)]
+    """
+    encounters: dict[object, list[dict[str, object]]] = {}
+    for place, sample in enumerate(samples):
+        record = dict(sample) if isinstance(sample, Mapping) else {}
+        encounters.setdefault(record.get("encounter") or place, []).append(record)
+    return [_encounter(records) for records in encounters.values()]
+
+
+def _encounter(records: list[dict[str, object]]) -> dict[str, object]:
+    first = records[0]
+    if len(records) == 1:
+        return first
+    return {
+        **{name: value for name, value in first.items() if name != "text"},
+        "id": first["encounter"],
+        "title": "; ".join(str(record["title"]) for record in records if record.get("title")),
+        "notes": [{name: record.get(name) for name in ("id", "title", "text")} for record in records],
+    }
 
 
 def sign_in_secrets(people: People) -> dict[Role, str]:

@@ -188,8 +188,9 @@ function signIn() {
 
 // ---- worklist and desk ---------------------------------------------------------------------------------------
 
-const filters = { state: "", assigned: "", sort: "age", q: "" };
 const STATES = ["new", "in_review", "on_hold", "submitted", "returned", "audited", "accepted"];
+const UNFINISHED = ["new", "in_review", "on_hold", "returned"];
+const filters = { state: "unfinished", assigned: "", sort: "age", q: "" };
 
 async function worklist(into, currentId) {
   const list = el("ol", { class: "ca-worklist-items" });
@@ -198,7 +199,9 @@ async function worklist(into, currentId) {
   const more = el("button", { type: "button", hidden: true, onclick: () => page() }, "More");
   const page = async () => {
     const mine = (turn += 1);
-    const query = new URLSearchParams(Object.entries({ ...filters, limit: "50", cursor: cursor || "" }).filter(([, value]) => value));
+    const { state: wanted, ...others } = filters;
+    const query = new URLSearchParams(Object.entries({ ...others, limit: "50", cursor: cursor || "" }).filter(([, value]) => value));
+    for (const state of wanted === "unfinished" ? UNFINISHED : [wanted]) if (state) query.append("state", state);
     const { items, next } = await get(`/v1/encounters?${query}`);
     if (mine !== turn) return;
     if (!cursor) fill(list);
@@ -235,7 +238,7 @@ async function worklist(into, currentId) {
     el(
       "div",
       { class: "ca-filters" },
-      choose("state", "State", [["", "Any state"], ...STATES.map((state) => [state, words(state)])]),
+      choose("state", "State", [["unfinished", "To do"], ["", "Any state"], ...STATES.map((state) => [state, words(state)])]),
       can("coder", "lead") && choose("assigned", "Whose", [["", "Everybody's"], ["me", "Mine"], ["none", "Nobody's"]]),
       choose("sort", "Order", [["age", "Oldest first"], ["-age", "Newest first"], ["priority", "By priority"]]),
       el("input", { type: "search", "aria-label": "How the encounter's id begins", placeholder: "Id begins with", value: filters.q, oninput: (event) => { filters.q = event.target.value.trim(); again(); } }),
@@ -258,10 +261,10 @@ function worklistItem(item, currentId) {
     el(
       "a",
       { href: `#/encounter/${encodeURIComponent(item.id)}`, "aria-current": item.id === currentId ? "true" : null },
-      el("strong", {}, item.title || item.id),
-      state(item.state),
+      el("strong", { title: item.title || item.id }, item.title || item.id),
       el("small", {}, facts.filter(Boolean).join(" · ")),
-      el("small", {}, [work, item.decided && item.undecided ? `${item.decided} decided` : null, item.assigned_to && (item.assigned_to === session.user.id ? "mine" : item.assigned_to)].filter(Boolean).join(" · ")),
+      state(item.state),
+      el("small", {}, [work, item.assigned_to && (item.assigned_to === session.user.id ? "mine" : item.assigned_to)].filter(Boolean).join(" · ")),
     ),
   );
 }
@@ -304,7 +307,8 @@ async function encounterView(id) {
     toggle.setAttribute("aria-expanded", String(!away));
   };
   main.classList.add("ca-with-list");
-  collapse(Boolean(id) && (innerWidth < 1200 || localStorage.getItem("ca-list") === "no"));
+  const kept = innerWidth < 820 ? null : localStorage.getItem("ca-list");
+  collapse(Boolean(id) && (kept ? kept === "no" : innerWidth < 1360));
   toggle.addEventListener("click", () => localStorage.setItem("ca-list", main.dataset.list));
   const drawn = worklist(list, id).catch((problem) => list.append(el("p", { class: "ca-problem" }, problem.message)));
   if (!id) {
@@ -409,9 +413,10 @@ const table = (head, rows, { empty = "Nothing yet.", numbers = [] } = {}) =>
         { class: "ca-table-box", tabindex: "0", role: "group", "aria-label": head.join(", ") },
         el(
           "table",
-          { class: "ca-table" },
-          el("thead", {}, el("tr", {}, head.map((said, place) => el("th", { scope: "col", class: numbers.includes(place) ? "ca-number" : null }, said)))),
-          el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, place) => el("td", { class: numbers.includes(place) ? "ca-number" : null }, cell instanceof Node || Array.isArray(cell) ? cell : String(cell ?? "")))))),
+          { class: "ca-table", role: "table" },
+          el("thead", {}, el("tr", { role: "row" }, head.map((said, place) => el("th", { scope: "col", role: "columnheader", class: numbers.includes(place) ? "ca-number" : null }, said)))),
+          // Where the page is narrow a row becomes a card, and each cell says which column it is.
+          el("tbody", {}, rows.map((row) => el("tr", { role: "row" }, row.map((cell, place) => el("td", { role: "cell", dataset: { label: head[place] }, class: numbers.includes(place) ? "ca-number" : null }, cell instanceof Node || Array.isArray(cell) ? cell : String(cell ?? "")))))),
         ),
       )
     : el("p", { class: "ca-empty" }, empty);
@@ -419,19 +424,37 @@ const table = (head, rows, { empty = "Nothing yet.", numbers = [] } = {}) =>
 const encounterLink = (id) => el("a", { href: `#/encounter/${encodeURIComponent(id)}` }, id);
 const moment = (at) => (at ? new Date(at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "");
 
+/** Numbers with what they count; a number that is a link leads to what it counted. */
+const tiles = (entries) =>
+  el("ul", { class: "ca-tiles" }, entries.map(([count, said, link]) => el("li", { class: count ? null : "ca-none" }, link ? el("a", link, el("b", {}, String(count)), el("span", {}, said)) : [el("b", {}, String(count)), el("span", {}, said)])));
+
 async function overview() {
   const main = frame("Overview", el("h1", {}, "Overview"));
   const [shown, { users }] = await Promise.all([get("/v1/overview"), get("/v1/users")]);
   const named = (id) => (users.find((user) => user.id === id) || { name: id }).name;
-  const tiles = (counts, names = Object.keys(counts)) => el("ul", { class: "ca-tiles" }, names.filter((name) => name in counts).map((name) => el("li", { class: counts[name] ? null : "ca-none" }, el("b", {}, String(counts[name])), el("span", {}, name.replaceAll("_", " ")))));
-  const most = Math.max(1, ...shown.days.map((day) => day.decisions));
-  const bar = (value) => el("span", { class: "ca-with-bar" }, el("meter", { min: "0", max: String(most), value: String(value), "aria-hidden": "true" }), String(value));
+  const bar = (value, most) => el("span", { class: "ca-with-bar" }, el("meter", { min: "0", max: String(most), value: String(value), "aria-hidden": "true" }), String(value));
+  const most = (values) => Math.max(1, ...values);
   const minutes = (value) => (value === null ? "–" : value < 1 ? "under 1" : value.toFixed(1));
+  const sum = (name) => shown.days.reduce((total, day) => total + day[name], 0);
+  const listed = (name) => ({ href: "#/", onclick: () => Object.assign(filters, { state: name, assigned: "", q: "" }) });
+  const waited = Object.entries(shown.ages);
+  const open = Object.entries(shown.assigned).sort((one, other) => other[1] - one[1]);
+  const decisions = sum("decisions");
   main.append(
-    el("section", {}, el("h2", {}, "Encounters by state"), tiles(shown.states, STATES)),
-    el("section", {}, el("h2", {}, "How long the open ones have waited"), tiles(Object.fromEntries(Object.entries(shown.ages).map(([days, count]) => [`${days} ${days === "1" ? "day" : "days"}`, count])))),
-    el("section", {}, el("h2", {}, "Open ones by coder"), Object.keys(shown.assigned).length ? table(["Coder", "Open"], Object.entries(shown.assigned).map(([id, count]) => [id ? named(id) : "nobody", count]), { numbers: [1] }) : el("p", { class: "ca-empty" }, "Nobody has one.")),
-    el("section", {}, el("h2", {}, "Throughput, last two weeks"), table(["Day", "Coder", "Decisions", "in bulk", "Submitted", "Median minutes"], shown.days.map((d) => [d.day, named(d.person), bar(d.decisions), d.bulk_decisions, d.submitted, minutes(d.median_minutes)]), { empty: "No decision in the last two weeks.", numbers: [3, 4, 5] })),
+    el("section", {}, el("h2", {}, "Encounters by state"), tiles(STATES.filter((name) => name in shown.states).map((name) => [shown.states[name], name.replaceAll("_", " "), listed(name)]))),
+    el(
+      "div",
+      { class: "ca-halves" },
+      el("section", {}, el("h2", {}, "How long the open ones have waited"), table(["Waiting", "Encounters"], waited.map(([days, count]) => [days === "0" ? "since today" : `${days} ${days === "1" ? "day" : "days"}`, bar(count, most(waited.map(([, other]) => other)))]))),
+      el("section", {}, el("h2", {}, "Open ones by coder"), table(["Coder", "Open"], open.map(([id, count]) => [id ? named(id) : "nobody", bar(count, most(open.map(([, other]) => other)))]), { empty: "Nobody has one." })),
+    ),
+    el(
+      "section",
+      {},
+      el("h2", {}, "Throughput, last two weeks"),
+      tiles([[sum("submitted"), "submitted"], [decisions, "decisions"], [decisions ? `${Math.round((100 * sum("bulk_decisions")) / decisions)} %` : "–", "of them in bulk"], [new Set(shown.days.map((day) => day.person)).size, "coders at work"]]),
+      table(["Day", "Coder", "Decisions", "In bulk", "Submitted", "Median minutes"], shown.days.map((d) => [d.day, named(d.person), bar(d.decisions, most(shown.days.map((day) => day.decisions))), d.bulk_decisions, d.submitted, minutes(d.median_minutes)]), { empty: "No decision in the last two weeks.", numbers: [3, 4, 5] }),
+    ),
     el("section", {}, el("h2", {}, "On hold"), table(["Encounter", "Since", "By", "Query"], shown.holds.map((hold) => [encounterLink(hold.encounter), moment(hold.at), named(hold.by), el("span", { class: "ca-clamp" }, hold.query)]), { empty: "No query is open." })),
   );
 }
@@ -493,11 +516,7 @@ async function auditView(id) {
   const overturned = findings.filter((finding) => finding.stands === "overturn").length;
   const done = audit.items.filter((item) => item.finished_at).length;
   main.append(
-    el(
-      "ul",
-      { class: "ca-tiles" },
-      [[audit.items.length, "encounters"], [done, "finished"], [findings.length - overturned, "codes agreed"], [overturned, "overturned"]].map(([count, said]) => el("li", {}, el("b", {}, String(count)), el("span", {}, said))),
-    ),
+    tiles([[audit.items.length, "encounters"], [done, "finished"], [findings.length - overturned, "codes agreed"], [overturned, "overturned"]]),
     table(
       ["Encounter", "Coder", "Codes", "Looked at", "Overturned", "State"],
       audit.items.map((item) => [
@@ -602,7 +621,7 @@ async function auditEncounter(auditId, id) {
       return el(
         "li",
         { class: "ca-audit-row" },
-        el("p", {}, el("b", {}, code.code), " ", el("span", {}, code.title), " ", el("small", {}, toolWords(code))),
+        el("p", {}, el("button", { type: "button", class: "ca-code-link", title: "Show its evidence", onclick: () => desk.showCode(code) }, el("b", {}, code.code)), " ", el("span", {}, code.title), " ", el("small", {}, toolWords(code))),
         mine.map(findingOf),
         open && can("auditor") && !mine.length &&
           el(
@@ -684,9 +703,15 @@ function comparison(item) {
 // ---- practice ------------------------------------------------------------------------------------------------
 
 async function practiceList() {
-  const main = frame("Practice", el("h1", {}, "Practice"), el("p", { class: "ca-lead" }, "Code a note on your own, without suggestions; then see its author's codes, yours and the tool's side by side, with the reasons."));
+  const main = frame("Practice", el("h1", {}, "Practice"), el("p", { class: "ca-lead" }, "Code a note on your own, without suggestions; then see its author's codes, yours and the tool's side by side, with the reasons. Nothing of it is kept."));
   const { cases } = await get("/v1/practice");
-  main.append(table(["Note", "Setting", "Specialty"], cases.map((item) => [el("a", { href: `#/practice/${encodeURIComponent(item.id)}` }, item.title || item.id), words(item.setting), item.specialty])));
+  const box = el("div");
+  const draw = (wanted) => {
+    const found = cases.filter((item) => [item.title, item.id, item.setting, item.specialty].join(" ").toLowerCase().includes(wanted.trim().toLowerCase()));
+    fill(box, table(["Note", "Setting", "Specialty"], found.map((item) => [el("a", { href: `#/practice/${encodeURIComponent(item.id)}` }, item.title || item.id), words(item.setting), item.specialty]), { empty: "No note matches." }));
+  };
+  main.append(el("input", { type: "search", class: "ca-find", "aria-label": "Find a note by title, setting or specialty", placeholder: `Find among ${cases.length} notes: title, setting or specialty`, oninput: (event) => draw(event.target.value) }), box);
+  draw("");
 }
 
 /** An adapter for coding notes on one's own: what has been coded lives in this page until it is submitted. */
@@ -757,7 +782,7 @@ function compared(item, answer, titlesOf) {
   const order = { right: 0, missed: 1, wrong: 2, may: 3, tool: 4 };
   keys.sort((one, other) => order[outcome(one)[0]] - order[outcome(other)[0]]);
   main.append(
-    el("ul", { class: "ca-tiles" }, [["right", score.right], ["missed", score.missed], ["not the author's", score.wrong], ["precision", share(score.precision)], ["recall", share(score.recall)]].map(([name, value]) => el("li", {}, el("b", {}, String(value)), el("span", {}, name)))),
+    tiles([[score.right, "right"], [score.missed, "missed"], [score.wrong, "not the author's"], [share(score.precision), "precision"], [share(score.recall), "recall"]]),
     table(
       ["Outcome", "Code", "Title", "Author", "You", "Tool", "The tool's reasons"],
       keys.map((name) => {

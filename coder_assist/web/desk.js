@@ -86,6 +86,7 @@ const SIGNS = { error: "✖", warning: "▲", query: "?", information: "i" };
 const MARKS = { accept: ["✓", "accepted"], add: ["✓", "added"], reject: ["✗", "rejected"], replace: ["⇄", "replaced"], defer: ["…", "deferred"] };
 const EVENTS = { "encounter.import": "imported", "run.done": "computed suggestions", "run.failed": "could not compute suggestions", "encounter.claim": "took it", "encounter.assign": "assigned it", hold: "put it on hold", release: "released it", submit: "submitted it", reopen: "reopened it", order: "changed the order of codes", "audit.create": "drew it for an audit", "audit.second": "coded it blind", "audit.finding": "audited a code", "audit.rebut": "rebutted a finding", "audit.final": "gave a final verdict", "audit.finish": "finished the audit", "note.version": "added a new version of a note" };
 const LIKELY = 0.2;
+const FIRST_ALTERNATIVES = 4;
 const REASON_WAIT = 1600;
 const RETRY_AFTER = 2500;
 const EDITABLE = ["new", "in_review", "returned"];
@@ -95,6 +96,13 @@ const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 const spoken = (word) => String(word).replaceAll("_", " ");
 const keyName = (key) => ({ ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→", " ": "Space" })[key] || key;
 const reasonWords = (reason) => (REASONS.find(([name]) => name === reason) || [reason, reason])[1];
+
+/** A section's title in the outline: not in capitals, unless it is an abbreviation. */
+function outlined(title) {
+  const plain = title.trim().replace(/:$/, "").slice(0, 40);
+  const quiet = plain.replace(/[A-Z]{4,}|\b(?:OF|AND|THE|IN|FOR|TO|BY|AT|ON|OR)\b/g, (word) => word.toLowerCase());
+  return quiet.charAt(0).toUpperCase() + quiet.slice(1);
+}
 
 /** Replace what an element holds; children that are null, false or empty are left out. */
 export function fill(element, ...children) {
@@ -157,6 +165,9 @@ function reveal(pane, element, { margin = 8, centre = false } = {}) {
   else pane.scrollTop += above < 0 || inner.height + 2 * margin > outer.height ? above : below;
 }
 
+const bySeverity = (findings) => [...findings].sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+const moves = ({ remove, add }) => remove.length > 0 && remove.map(keyOf).join() === add.map(keyOf).join();
+const nameOf = (finding) => `${finding.rule} ${finding.codes.map(keyOf).join(" ")}`;
 export const keyOf = (code) => `${code.system}:${code.code}`;
 const percent = (score) => `${Math.round(score * 100)} %`;
 const newKey = () => (crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random().toString(36).slice(2)}`);
@@ -194,7 +205,7 @@ function actions(close, label, other = "Cancel") {
   return el(
     "div",
     { class: "ca-actions" },
-    el("button", { type: "submit", class: "ca-primary" }, label),
+    el("button", { type: "submit", class: "ca-primary", autofocus: true }, label),
     el("button", { type: "button", onclick: () => close(undefined) }, other),
   );
 }
@@ -224,6 +235,10 @@ class Desk {
     this.sending = false;
     this.current = 0;
     this.evidenceAt = -1;
+    this.shownUntil = 0;
+    this.findingAt = 0;
+    this.listed = []; // the findings in the order of their list
+    this.unfolded = null; // the suggestion all of whose alternatives are shown
     this.pendingReject = null;
     this.strokes = 0;
     this.decisions = 0;
@@ -253,8 +268,9 @@ class Desk {
     this.undecidedBefore = this.counts().undecided;
     this.focusRow(this.firstUndecided());
     if (this.editable && this.shortcuts && !matchMedia("(pointer: coarse)").matches) {
-      const key = (name) => keyName(this.keys[name][0]);
-      this.say(`${key("accept")} accept · ${key("reject")} reject · 1–9 alternative · ${key("next")} ${key("previous")} move · ${key("search")} search · ${key("undo")} undo · ${key("help")} all keys`);
+      const key = (name) => el("kbd", {}, keyName(this.keys[name][0]));
+      const hints = [[key("accept"), "accept"], [key("reject"), "reject"], [el("kbd", {}, "1–9"), "alternative"], [[key("next"), key("previous")], "move"], [key("search"), "search"], [key("undo"), "undo"], [key("help"), "all keys"]];
+      fill(this.status, hints.map(([keys, what]) => el("span", { class: "ca-hinted" }, keys, what)));
     }
     this.emit("ready");
   }
@@ -329,10 +345,13 @@ class Desk {
     this.banner = el("header", { class: "ca-banner" });
     this.notes = el("div", { class: "ca-notes-text", role: "group", "aria-label": "Text of the notes", tabindex: "0" });
     this.chip = el("div", { class: "ca-selection", hidden: true });
-    this.notesPane = el("section", { class: "ca-notes", "aria-label": "Notes" }, this.notes, this.chip);
+    this.outline = el("div", { class: "ca-outlines" });
+    this.notesPane = el("section", { class: "ca-notes", "aria-label": "Notes" }, this.outline, this.notes, this.chip);
+    this.notes.addEventListener("scroll", () => this.followScroll(), { passive: true });
     this.codesPane = el("section", { class: "ca-codes", "aria-label": "Codes" });
     this.alert = el("div", { class: "ca-alert", role: "alert", hidden: true });
-    fill(this.root, this.banner, this.alert, el("div", { class: "ca-panes" }, this.notesPane, this.codesPane), this.status);
+    this.thumb = el("div", { class: "ca-thumb", role: "group", "aria-label": "The current code" });
+    fill(this.root, this.banner, this.alert, el("div", { class: "ca-panes" }, this.notesPane, this.codesPane), this.status, this.thumb);
     this.drawBanner();
     this.drawNotes();
     this.drawCodes();
@@ -392,6 +411,9 @@ class Desk {
       held && el("p", { class: "ca-held" }, el("span", { class: "ca-sign ca-query", "aria-hidden": "true" }, "?"), el("span", {}, el("b", {}, "On hold. "), this.state.hold.query)),
     );
     this.drawProgress();
+    // Where the page is narrow the choices of the current code stand at its foot, under the thumb.
+    const touch = (name, label, style) => el("button", { type: "button", class: style, onclick: () => this.run(name) }, label);
+    fill(this.thumb, this.editable && this.suggestions.length > 0 && [touch("undo", "Undo", ""), touch("previous", "↑ Back", ""), touch("next", "↓ Skip", ""), touch("reject", "✗ Reject", "ca-no"), touch("accept", "✓ Accept", "ca-yes")]);
   }
 
   drawProgress() {
@@ -406,33 +428,77 @@ class Desk {
     );
   }
 
-  /** The notes: an outline, then each text cut at the borders of evidence, so that marks can be lit. */
+  /** The notes, each text cut at the borders of evidence, so that marks can be lit, and their outline. */
   drawNotes() {
-    const parts = [];
+    const { notes } = this.state.encounter;
     this.lit = [];
     this.marks = new Map(); // suggestion index -> its places, each the elements it is cut into
-    for (const note of this.state.encounter.notes) {
-      const outline = (note.sections || []).filter((section) => section.title.trim());
+    this.articles = notes.map((note) => {
       const text = el("div", { class: "ca-text", dataset: { note: note.id } });
       this.cut(note, text);
-      parts.push(
-        el(
-          "article",
-          { class: "ca-note", "aria-label": note.title || `Note ${note.id}` },
-          this.state.encounter.notes.length > 1 && el("h2", {}, note.title || note.id),
-          outline.length > 1 &&
-            el(
-              "nav",
-              { class: "ca-outline", "aria-label": "Sections" },
-              outline.map((section) =>
-                el("button", { type: "button", onclick: () => this.showPlace(note.id, section.start) }, section.title.trim().replace(/:$/, "").slice(0, 40)),
-              ),
-            ),
-          text,
-        ),
+      const title = notes.length > 1 && el("h2", {}, note.title || note.id);
+      return el("article", { class: "ca-note", "aria-label": note.title || `Note ${note.id}` }, title, text);
+    });
+    fill(this.notes, this.articles);
+    this.suggestions.forEach((_, index) => this.tint(index));
+    this.drawOutline();
+  }
+
+  /** The outline: the notes, where there are several, and the sections of the one that is being read. */
+  drawOutline() {
+    const { notes } = this.state.encounter;
+    const sectionsOf = (note) => (note.sections || []).filter((section) => section.title.trim());
+    this.chapters = notes.map((note, place) => {
+      const buttons = sectionsOf(note).map((section) =>
+        el("button", { type: "button", onclick: () => this.showPlace(note.id, section.start) }, outlined(section.title)),
       );
+      return {
+        article: this.articles[place],
+        tab: el("button", { type: "button", onclick: () => this.showPlace(note.id, 0) }, note.title || note.id),
+        places: sectionsOf(note).map((section) => this.pieceAt(note.id, section.start)),
+        buttons,
+        nav: buttons.length > 1 ? el("nav", { class: "ca-outline", "aria-label": "Sections" }, buttons) : null,
+      };
+    });
+    const several = notes.length > 1 && el("nav", { class: "ca-outline ca-note-list", "aria-label": "Notes of the encounter" }, this.chapters.map(({ tab }) => tab));
+    fill(this.outline, several, this.chapters.map(({ nav }) => nav));
+    this.outlineAt = null;
+    this.followScroll();
+  }
+
+  /** Show in the outline which note and which section stands at the top, while the text is scrolled by hand. */
+  followScroll() {
+    if (this.following) return;
+    this.following = requestAnimationFrame(() => {
+      this.following = null;
+      if (this.gone || !this.notes.isConnected || performance.now() < this.shownUntil) return;
+      const line = this.notes.getBoundingClientRect().top + 60;
+      const above = (elements) => elements.findLastIndex((element) => element && element.getBoundingClientRect().top <= line);
+      const note = Math.max(0, above(this.chapters.map(({ article }) => article)));
+      this.markOutline(note, above(this.chapters[note].places));
+    });
+  }
+
+  /** Show in the outline where a piece of a text belongs that has just been brought into view. */
+  outlineOf(piece) {
+    const note = this.articles.findIndex((article) => article.contains(piece));
+    const at = Number(piece.dataset.at);
+    this.shownUntil = performance.now() + 300; // the scrolling that this makes says nothing of its own
+    this.markOutline(note, this.chapters[note].places.findLastIndex((place) => place && Number(place.dataset.at) <= at));
+  }
+
+  markOutline(note, section) {
+    if (this.outlineAt === `${note} ${section}`) return;
+    this.outlineAt = `${note} ${section}`;
+    const chapter = this.chapters[note];
+    for (const other of this.chapters) if (other.nav) other.nav.hidden = other !== chapter;
+    const mark = (buttons, at) => buttons.forEach((button, place) => (place === at ? button.setAttribute("aria-current", "true") : button.removeAttribute("aria-current")));
+    mark(this.chapters.map(({ tab }) => tab), note);
+    mark(chapter.buttons, section);
+    for (const button of [chapter.tab, chapter.buttons[section]]) {
+      const row = button && button.parentElement;
+      if (row) row.scrollLeft = button.offsetLeft - row.clientWidth / 3;
     }
-    fill(this.notes, parts);
   }
 
   cut(note, into) {
@@ -447,13 +513,19 @@ class Desk {
         spans.push([offsets.unit(evidence.start), offsets.unit(evidence.end), index, pieces]);
       }
     });
-    const headings = (note.sections || []).map((section) => offsets.unit(section.start));
-    const borders = [...new Set([0, note.text.length, ...headings, ...spans.flatMap(([start, end]) => [start, end])])].sort((a, b) => a - b);
+    const headings = (note.sections || [])
+      .map((section) => [offsets.unit(section.start), offsets.unit(section.start) + section.title.length])
+      .filter(([start, end], place) => note.text.slice(start, end) === note.sections[place].title);
+    const titles = new Map(headings.filter(([start, end]) => end > start));
+    const borders = [...new Set([0, note.text.length, ...headings.flat(), ...(note.sections || []).map((section) => offsets.unit(section.start)), ...spans.flatMap(([start, end]) => [start, end])])].sort((a, b) => a - b);
     spans.sort((a, b) => a[0] - b[0]);
     let from = 0;
     let open = [];
+    let titled = 0; // where the heading that is being written ends
     for (let place = 0; place < borders.length - 1; place += 1) {
       const [start, end] = [borders[place], borders[place + 1]];
+      titled = Math.max(titled, titles.get(start) || 0);
+      const heading = end <= titled ? "ca-heading" : null;
       open = open.filter((span) => span[1] > start);
       while (from < spans.length && spans[from][0] <= start) {
         if (spans[from][1] > start) open.push(spans[from]);
@@ -461,12 +533,11 @@ class Desk {
       }
       const piece = note.text.slice(start, end);
       if (!open.length) {
-        const plain = el("span", { dataset: { at: String(start) } }, piece);
-        into.append(plain);
+        into.append(el("span", { class: heading, dataset: { at: String(start) } }, piece));
         continue;
       }
       const indexes = [...new Set(open.map((span) => span[2]))];
-      const mark = el("mark", { dataset: { at: String(start), codes: indexes.join(" ") } }, piece);
+      const mark = el("mark", { class: heading, dataset: { at: String(start), codes: indexes.join(" ") } }, piece);
       for (const span of open) span[3].push(mark);
       into.append(mark);
     }
@@ -479,15 +550,35 @@ class Desk {
     });
   }
 
-  showPlace(noteId, point) {
-    const text = [...this.notes.querySelectorAll(".ca-text")].find((node) => node.dataset.note === noteId);
+  /** The element of a note's text that holds a code point. */
+  pieceAt(noteId, point) {
+    const article = this.articles[this.state.encounter.notes.findIndex((note) => note.id === noteId)];
+    const pieces = article.querySelector(".ca-text").children;
     const unit = this.offsets.get(noteId).unit(point);
-    let found = null;
-    for (const piece of text.children) {
-      if (Number(piece.dataset.at) > unit) break;
-      found = piece;
+    let [low, high] = [0, pieces.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (Number(pieces[middle].dataset.at) > unit) high = middle - 1;
+      else low = middle;
     }
-    if (found) this.notes.scrollTop += found.getBoundingClientRect().top - this.notes.getBoundingClientRect().top - 12;
+    return pieces[low] || null;
+  }
+
+  showPlace(noteId, point) {
+    const found = point === 0 ? this.articles[this.state.encounter.notes.findIndex((note) => note.id === noteId)] : this.pieceAt(noteId, point);
+    if (!found) return;
+    this.notes.scrollTop += found.getBoundingClientRect().top - this.notes.getBoundingClientRect().top - 12;
+    this.outlineOf(this.pieceAt(noteId, point));
+  }
+
+  /** Show in the text whether the codes that a mark is evidence of are open, less likely, or decided. */
+  tint(index) {
+    for (const mark of (this.marks.get(index) || []).flat()) {
+      const codes = mark.dataset.codes.split(" ").map(Number);
+      const open = codes.some((other) => this.suggestions[other].selected && !this.decided.has(other));
+      mark.classList.toggle("ca-open", open);
+      mark.classList.toggle("ca-done", !open && codes.some((other) => this.decided.has(other)));
+    }
   }
 
   drawCodes() {
@@ -531,6 +622,7 @@ class Desk {
       tab.tabIndex = tab.dataset.tab === name ? 0 : -1;
     }
     this.panel.setAttribute("aria-labelledby", `${this.name}-tab-${name}`);
+    this.panel.scrollTop = 0;
     this.countFindings();
     this.drawPanel();
   }
@@ -556,10 +648,14 @@ class Desk {
       this.drawAssigned();
       this.drawSuggested();
       this.light();
+      this.showFixKey();
       return;
     }
     if (this.tab === "findings") {
+      const within = this.panel.contains(this.root.ownerDocument.activeElement);
+      this.listed = bySeverity(this.state.findings);
       fill(this.panel, this.findingList(this.state.findings, true));
+      this.focusFinding(Math.min(this.findingAt, this.listed.length - 1), within);
       return;
     }
     fill(this.panel, el("p", { class: "ca-empty", role: "status" }, "One moment …"));
@@ -582,14 +678,15 @@ class Desk {
         el("ol", { class: "ca-rows" }, codes.map((code, place) => this.keptRow(code, place))),
       );
     }
-    if (parts.length === 1) parts.push(el("p", { class: "ca-empty" }, "Nothing yet. Accepted codes gather here."));
+    if (parts.length === 1) parts.push(el("p", { class: "ca-empty" }, "Nothing yet. What you accept gathers here, in the order of the claim."));
     fill(this.assigned, parts);
     this.drawProgress();
+    this.showFixKey();
   }
 
   /** The row of an assigned code; one that says the same as before is used again, for long lists change often. */
   keptRow(code, place) {
-    const says = JSON.stringify([place === 0, this.editable, this.shortcuts, code.title, code.modifiers, code.units, code.present_on_admission, code.billable === false, code.stale, (this.state.flags || {})[keyOf(code)], this.findingsOf(code)]);
+    const says = JSON.stringify([place === 0, this.editable, this.shortcuts, code.title, code.modifiers, code.units, code.present_on_admission, code.billable === false, code.stale, (this.state.flags || {})[keyOf(code)], this.findingsShown(code)]);
     const kept = this.assignedRows.get(keyOf(code));
     if (kept && kept.says === says && kept.code.system === code.system) {
       // Its buttons are about the code object of their time; the order is looked up by key.
@@ -603,18 +700,27 @@ class Desk {
   }
 
   assignedRow(code, place) {
+    const shown = this.findingsShown(code);
     const lead = place === 0 && code.system.startsWith("ICD") ? (this.facility ? "principal" : "first-listed") : null;
     const extra = [...(code.modifiers || []).map((modifier) => `-${modifier}`), code.units > 1 ? `×${code.units}` : "", code.present_on_admission ? `POA ${code.present_on_admission}` : ""].join(" ").trim();
     return el(
       "li",
       { class: "ca-code ca-final", dataset: { code: keyOf(code) } },
-      el("b", {}, code.code),
-      extra && el("span", { class: "ca-modifiers" }, extra),
-      el("span", { class: "ca-title", title: code.title }, code.title),
-      lead && el("span", { class: "ca-flag ca-first" }, lead),
-      this.flagsOf(code),
-      code.billable === false && el("span", { class: "ca-flag ca-warning" }, "▲ header"),
-      code.stale && el("span", { class: "ca-flag ca-warning", title: "The note has changed under its evidence" }, "▲ check again"),
+      el("b", {}, code.code, extra && el("span", { class: "ca-modifiers" }, extra)),
+      el(
+        "span",
+        { class: "ca-title", title: code.title, onclick: () => this.showCode(code) },
+        code.title,
+      ),
+      el(
+        "span",
+        { class: "ca-flags" },
+        lead && el("span", { class: "ca-flag ca-first" }, lead),
+        this.flagsOf(code),
+        shown.signs.map((finding) => this.findingSign(finding)),
+        code.billable === false && el("span", { class: "ca-flag ca-warning" }, "▲ header"),
+        code.stale && el("span", { class: "ca-flag ca-warning", title: "The note has changed under its evidence" }, "▲ check again"),
+      ),
       this.editable &&
         el(
           "span",
@@ -623,7 +729,7 @@ class Desk {
           el("button", { type: "button", class: "ca-icon", title: "Modifiers and units", "aria-label": `Modifiers and units of ${code.code}`, onclick: () => this.edit(code) }, "±"),
           el("button", { type: "button", class: "ca-icon", title: "Take out", "aria-label": `Take ${code.code} out`, onclick: () => this.takeOut(code) }, "×"),
         ),
-      this.findingTags(code),
+      shown.full.map((finding) => this.findingTag(finding)),
     );
   }
 
@@ -647,10 +753,16 @@ class Desk {
     return this.state.findings.filter((finding) => finding.codes.some((other) => keyOf(other) === keyOf(code)));
   }
 
-  findingTags(code) {
-    return this.findingsOf(code)
-      .filter((finding) => finding.severity !== "information")
-      .map((finding) => this.findingTag(finding));
+  /** What the rules say about an assigned code: in full on the first assigned code it is about, a sign on the others. */
+  findingsShown(code) {
+    const spoken = this.findingsOf(code).filter((finding) => finding.severity !== "information");
+    const about = (finding, other) => finding.codes.some((one) => keyOf(one) === keyOf(other));
+    const here = (finding) => keyOf(this.state.codes.find((other) => about(finding, other))) === keyOf(code);
+    return { full: spoken.filter(here), signs: spoken.filter((finding) => !here(finding)) };
+  }
+
+  findingSign(finding, words = "") {
+    return el("span", { class: `ca-hint ca-${finding.severity}`, title: finding.message }, el("span", { class: "ca-sign", "aria-hidden": "true" }, SIGNS[finding.severity]), words || el("span", { class: "ca-hidden" }, `${finding.severity}: ${finding.message}`));
   }
 
   findingTag(finding) {
@@ -661,7 +773,7 @@ class Desk {
       el("span", { class: "ca-said" }, el("span", { class: "ca-hidden" }, `${finding.severity}: `), finding.message),
       this.fixable(finding) &&
         this.editable &&
-        el("button", { type: "button", onclick: () => this.applyFix(finding) }, this.fixLabel(finding.fix), this.keyHint("fix")),
+        el("button", { type: "button", class: "ca-fix", dataset: { finding: nameOf(finding) }, onclick: () => this.applyFix(finding) }, this.fixLabel(finding.fix), this.keyHint("fix")),
       finding.query &&
         this.editable &&
         el("button", { type: "button", onclick: () => this.hold(finding) }, "Ask the provider"),
@@ -671,31 +783,50 @@ class Desk {
   /** Whether the fix of a finding has something to change: what it would move or take out is there. */
   fixable(finding) {
     if (!finding.fix) return false;
+    if (moves(finding.fix)) return this.moved(finding.fix) !== null;
     const { remove, add, modifiers = [] } = finding.fix;
     const there = (code) => this.state.codes.some((other) => keyOf(other) === keyOf(code));
     const offered = (code) => this.suggestions.some((other, index) => keyOf(other) === keyOf(code) && !this.decided.has(index));
     const marks = modifiers.every((line) => there(line) || add.some((code) => keyOf(code) === keyOf(line)));
-    return marks && remove.every((code) => there(code) || (!this.moves(finding.fix) && offered(code)));
+    return marks && remove.every((code) => there(code) || offered(code));
   }
 
-  /** Whether a fix takes out what it puts in again: that moves these codes behind the others. */
-  moves({ remove, add }) {
-    return remove.length > 0 && remove.length === add.length && remove.every((code, place) => keyOf(code) === keyOf(add[place]));
+  /** The assigned codes of a system in the order that a fix asks for, which moves some to their end; null if they stand so. */
+  moved(fix) {
+    const [{ system }] = fix.add;
+    const same = this.state.codes.filter((code) => code.system === system);
+    const last = fix.add.map((code) => same.find((other) => keyOf(other) === keyOf(code))).filter(Boolean);
+    const ordered = [...same.filter((code) => !last.includes(code)), ...last];
+    return ordered.every((code, place) => code === same[place]) ? null : ordered;
   }
 
   fixLabel(fix) {
     const out = fix.remove.map((code) => code.code);
     const into = fix.add.map((code) => code.code);
     const marked = (fix.modifiers || []).map((line) => [line.code, ...line.modifiers].join("-"));
-    if (this.moves(fix)) return `Move ${out.join(", ")} last`;
+    if (moves(fix)) return out.length === 1 ? `Move ${out[0]} last` : `${this.moved(fix) ? this.moved(fix)[0].code : "Others"} first`;
     if (!out.length && !into.length) return `Set ${marked.join(", ")}`;
     if (!into.length) return `Take out ${out.join(", ")}`;
     return out.length ? `${out.join(", ")} → ${into.join(", ")}` : `Add ${into.join(", ")}`;
   }
 
+  /** The finding whose fix the key applies: the one stood on in the list, else the current code's first, else any. */
+  nextFix() {
+    if (this.tab === "findings") return this.listed[this.findingAt] && this.fixable(this.listed[this.findingAt]) ? this.listed[this.findingAt] : null;
+    const suggestion = this.suggestions[this.current];
+    const mine = suggestion ? [...this.findingsOf(suggestion), ...(suggestion.findings || [])] : [];
+    return [...mine, ...this.state.findings].find((finding) => this.fixable(finding)) || null;
+  }
+
+  /** The key stands on the one button that it presses. */
+  showFixKey() {
+    const next = this.editable && this.nextFix();
+    for (const button of this.panel.querySelectorAll(".ca-fix")) button.classList.toggle("ca-by-key", Boolean(next) && button.dataset.finding === nameOf(next));
+  }
+
   findingList(findings, detailed) {
     if (!findings.length) return el("p", { class: "ca-empty" }, "The rules have nothing to say about the assigned codes.");
-    const sorted = [...findings].sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+    const sorted = bySeverity(findings);
     const headings = { error: "Errors: these block the submission", warning: "Warnings", query: "Worth a query to the provider", information: "For information" };
     return el(
       "div",
@@ -711,8 +842,8 @@ class Desk {
             mine.map((finding) =>
               el(
                 "li",
-                { class: `ca-code ca-one-finding ca-edge-${severity}` },
-                el("b", {}, finding.codes.map((code) => code.code).join(", ")),
+                { class: `ca-code ca-one-finding ca-edge-${severity}`, tabindex: detailed ? "-1" : null, dataset: detailed ? { finding: String(sorted.indexOf(finding)) } : {}, onclick: (event) => detailed && !event.target.closest("button") && this.focusFinding(sorted.indexOf(finding)) },
+                el("span", { class: "ca-about" }, finding.codes.map((code) => el("button", { type: "button", title: `Show ${code.code}`, onclick: () => this.showCode(code) }, el("b", {}, code.code)))),
                 this.findingTag(finding),
                 detailed && el("small", {}, `${finding.authority} · ${finding.rule}`),
               ),
@@ -813,15 +944,17 @@ class Desk {
       before > 0 && "…",
       clean(this.wholeWords(note.text.slice(before, start), before > 0)),
       el("mark", {}, clean(note.text.slice(start, end))),
-      clean(note.text.slice(end, after)),
+      clean(this.wholeWords(note.text.slice(end, after), after < note.text.length, false)),
       after < note.text.length && "…",
       item.evidence.length > 1 && el("span", { class: "ca-more" }, ` and ${item.evidence.length - 1} more`),
     );
   }
 
-  wholeWords(text, torn) {
-    const at = text.search(/\s/);
-    return torn && at >= 0 ? text.slice(at) : text;
+  /** A piece of text without the word that was torn at its start, or at its end. */
+  wholeWords(text, torn, atStart = true) {
+    const at = atStart ? text.search(/\s/) : text.search(/\s\S*$/);
+    if (!torn || at < 0) return text;
+    return atStart ? text.slice(at) : text.slice(0, at + 1);
   }
 
   suggestionRow(index) {
@@ -850,18 +983,17 @@ class Desk {
       row,
       el("span", { class: `ca-mark${decision ? ` ca-mark-${decision.verdict}` : ""}`, title: word }, el("span", { "aria-hidden": "true" }, mark), el("span", { class: "ca-hidden" }, `${word}: `)),
       el("b", {}, suggestion.code),
-      el("span", { class: "ca-title", title: suggestion.title }, suggestion.title),
-      this.flagsOf(suggestion),
+      el("span", { class: "ca-title", title: suggestion.title }, suggestion.title, this.flagsOf(suggestion)),
       decision ? this.verdictWords(decision) : el("span", { class: "ca-score" }, el("span", { class: "ca-hidden" }, "probability "), percent(suggestion.score)),
       (!decision || current) && this.snippet(suggestion),
       current
         ? [
+            this.editable && this.rowChoices(index, decision),
             !decision && suggestion.reasons.length ? el("ul", { class: "ca-why", "aria-label": "Why it is suggested" }, suggestion.reasons.map((reason) => el("li", {}, reason))) : null,
             findings.map((finding) => this.findingTag(finding)),
             this.editable && (decision && decision.verdict === "reject" ? this.reasonChoices(index, decision) : this.alternativeChoices(index)),
-            this.editable && this.rowChoices(index, decision),
           ]
-        : findings.length && el("span", { class: "ca-hints" }, findings.map((finding) => el("span", { class: `ca-hint ca-${finding.severity}`, title: finding.message }, el("span", { class: "ca-sign", "aria-hidden": "true" }, SIGNS[finding.severity]), finding.severity))),
+        : findings.length && el("span", { class: "ca-hints" }, findings.map((finding) => this.findingSign(finding, finding.severity))),
     );
   }
 
@@ -872,8 +1004,9 @@ class Desk {
 
   alternativeChoices(index) {
     const suggestion = this.suggestions[index];
-    const codes = suggestion.alternatives.slice(0, 9);
-    if (!codes.length) return null;
+    const all = suggestion.alternatives.slice(0, 9);
+    if (!all.length) return null;
+    const codes = all.slice(0, this.shownAlternatives(index));
     this.learnTitles(suggestion.system, codes);
     return el(
       "span",
@@ -887,7 +1020,22 @@ class Desk {
           el("span", { dataset: { title: `${suggestion.system}:${code}` } }, this.titleOf({ system: suggestion.system, code }) || ""),
         ),
       ),
+      codes.length < all.length && el("button", { type: "button", class: "ca-unfold", onclick: () => this.unfold(index) }, `${all.length - codes.length} more alternatives`),
     );
+  }
+
+  /** How many alternatives of a suggestion are shown: the first few, so that its neighbours stay in sight. */
+  shownAlternatives(index) {
+    const { length } = this.suggestions[index].alternatives;
+    return this.unfolded === index || length <= FIRST_ALTERNATIVES + 1 ? 9 : FIRST_ALTERNATIVES;
+  }
+
+  unfold(index) {
+    this.unfolded = index;
+    this.refreshRow(index);
+    const row = this.rowOf(index);
+    row.focus({ preventScroll: true });
+    this.revealRow(row);
   }
 
   /** For a rejected code its reason may be chosen later too: by a digit, or by pressing it. */
@@ -914,10 +1062,10 @@ class Desk {
       { class: "ca-choice-row" },
       !accepted && button("accept", decision ? "Accept after all" : "Accept", "ca-yes", () => this.accept(index)),
       !(decision && decision.verdict === "reject") && button("reject", "Reject", "ca-no", () => this.startReject(index)),
+      button("change", "Other …", "", () => this.change()),
       accepted && button("edit", "Modifiers", "", () => this.editCurrent()),
       accepted && button("first", "First", "", () => this.makeFirst()),
-      button("change", "Other …", "", () => this.change()),
-      (this.marks.get(index) || []).length > 1 && button("evidence", "Evidence", "", () => this.nextEvidence()),
+      (this.marks.get(index) || []).length > 1 && button("evidence", `Evidence ×${this.marks.get(index).length}`, "", () => this.nextEvidence()),
     );
   }
 
@@ -951,6 +1099,7 @@ class Desk {
   refreshRow(index) {
     const row = this.rowOf(index);
     if (row) this.fillRow(row, index);
+    this.tint(index);
   }
 
   // ---- focus ---------------------------------------------------------------------------------------------
@@ -975,11 +1124,39 @@ class Desk {
     if (before !== index) this.refreshRow(before);
     this.refreshRow(index);
     this.light();
+    this.showFixKey();
     const row = this.rowOf(index);
     if (!row) return;
     row.focus({ preventScroll: true });
     this.revealRow(row);
     this.nextEvidence();
+  }
+
+  /** Stand on a finding of the list: the keys for its fix and its query are about it. */
+  focusFinding(at, focus = true) {
+    this.findingAt = Math.max(0, at);
+    for (const row of this.panel.querySelectorAll("li[data-finding]")) {
+      const here = Number(row.dataset.finding) === this.findingAt;
+      row.classList.toggle("ca-here", here);
+      row.tabIndex = here ? 0 : -1;
+      if (here && focus) {
+        row.focus({ preventScroll: true });
+        reveal(this.panel, row, { margin: 28 });
+      }
+    }
+    this.showFixKey();
+  }
+
+  /** Show a code among the codes, and its evidence in the notes. */
+  showCode(code) {
+    const index = this.suggestions.findIndex((suggestion) => keyOf(suggestion) === keyOf(code));
+    if (index >= 0) return this.focusRow(index);
+    if (this.tab !== "codes") this.show("codes");
+    const row = [...this.assigned.querySelectorAll("li[data-code]")].find((item) => item.dataset.code === keyOf(code));
+    if (row) reveal(this.assigned, row);
+    const decision = this.state.decisions.findLast((made) => keyOf(made) === keyOf(code) && !made.undone && made.evidence && made.evidence.length);
+    if (decision) this.showEvidence(decision.evidence[0]);
+    return null;
   }
 
   /** Show a row inside the pane that scrolls: its list, or the whole panel where the page is narrow. */
@@ -997,6 +1174,10 @@ class Desk {
   }
 
   step(by) {
+    if (this.tab === "findings") {
+      this.focusFinding(Math.min(this.findingAt + by, this.listed.length - 1));
+      return;
+    }
     const order = this.order();
     if (!order.length) return;
     const place = order.indexOf(this.current);
@@ -1035,6 +1216,7 @@ class Desk {
     for (const mark of places.flat()) mark.classList.remove("ca-here");
     for (const mark of places[this.evidenceAt]) mark.classList.add("ca-here");
     reveal(this.notes, places[this.evidenceAt][0], { margin: 24, centre: true });
+    this.outlineOf(places[this.evidenceAt][0]);
   }
 
   showEvidence(evidence) {
@@ -1053,7 +1235,7 @@ class Desk {
     if (target.closest("input, textarea, select, dialog, [contenteditable]")) return;
     if ((event.key === "Enter" || event.key === " ") && target.closest("button, summary, a")) return;
     // A pane that was focused to be read scrolls by the arrows, as everywhere.
-    if (event.key.startsWith("Arrow") && !target.closest("li[data-index]") && target.closest("[tabindex='0']")) return;
+    if (event.key.startsWith("Arrow") && !target.closest("li[data-index], li[data-finding]") && target.closest("[tabindex='0']")) return;
     if (/^[1-9]$/.test(event.key)) {
       event.preventDefault();
       this.strokes += 1;
@@ -1088,7 +1270,7 @@ class Desk {
       bulk: () => this.bulk(),
       edit: () => this.editCurrent(),
       first: () => this.makeFirst(),
-      hold: () => (this.state.encounter.state === "on_hold" ? this.release() : this.editable && this.hold()),
+      hold: () => (this.state.encounter.state === "on_hold" ? this.release() : this.editable && this.hold(this.tab === "findings" ? this.listed[this.findingAt] : null)),
       submit: () => this.submit(),
       help: () => this.help(),
     };
@@ -1133,9 +1315,10 @@ class Desk {
     const decision = this.decision("reject", suggestion, index, "single", { reason: REASONS[0][0] });
     const before = this.apply([decision]);
     this.pendingReject = { decision, before, timer: setTimeout(() => this.flushReject(), REASON_WAIT) };
+    this.tellUnsaved();
     this.showApplied([decision]);
-    this.say(`${suggestion.code} rejected: ${REASONS[0][1]}. Another reason? ${REASONS.slice(1).map(([, words], place) => `${place + 2} ${words}`).join(", ")}.`);
     this.advance();
+    this.offerReasons(index);
   }
 
   flushReject(reason) {
@@ -1154,18 +1337,39 @@ class Desk {
     this.put({ kind: "decide", decisions: [decision], before: pending.before, key: newKey() });
   }
 
-  chooseReason(index, place) {
+  /** Say what was rejected, with the other reasons at hand: by a digit, a mouse or a finger. */
+  offerReasons(index) {
+    const { code } = this.suggestions[index];
+    const others = REASONS.map(([, words], place) => place > 0 && el("button", { type: "button", onclick: () => this.giveReason(index, place) }, this.shortcuts && el("kbd", { "aria-hidden": "true" }, String(place + 1)), words));
+    fill(this.status, el("span", {}, el("b", {}, code), ` rejected: ${REASONS[0][1]}. Or:`), others);
+  }
+
+  giveReason(index, place) {
     const suggestion = this.suggestions[index];
-    if (!REASONS[place] || !this.editable) return;
+    if (this.pendingReject && this.pendingReject.decision.suggestion === index) return this.flushReject(place);
     this.decide([this.decision("reject", suggestion, index, "single", { reason: REASONS[place][0] })]);
-    this.say(`${suggestion.code} rejected: ${REASONS[place][1]}.`);
+    return this.say(`${suggestion.code} rejected: ${REASONS[place][1]}.`);
+  }
+
+  chooseReason(index, place) {
+    if (!REASONS[place] || !this.editable) return;
+    this.giveReason(index, place);
     this.advance();
   }
 
   takeAlternative(index, place) {
     const suggestion = this.suggestions[index];
-    const code = suggestion && suggestion.alternatives[place];
-    if (!code || !this.editable) return;
+    if (!suggestion || !this.editable) return;
+    const code = suggestion.alternatives[place];
+    if (!code) {
+      this.say(`${suggestion.code} has no alternative ${place + 1}.`);
+      return;
+    }
+    if (place >= this.shownAlternatives(index)) {
+      // Nobody takes what was not shown: the first press shows it.
+      this.unfold(index);
+      return;
+    }
     this.flushReject();
     const replaces = { system: suggestion.system, code: suggestion.code };
     this.decide([this.decision("replace", { system: suggestion.system, code }, index, "alternative", { replaces })]);
@@ -1181,10 +1385,9 @@ class Desk {
   applyFix(finding) {
     const { remove, add, modifiers = [] } = finding.fix;
     const standing = (code) => this.state.codes.find((other) => keyOf(other) === keyOf(code));
-    if (this.moves(finding.fix)) {
-      const moved = add.map(standing);
-      const same = this.state.codes.filter((code) => code.system === add[0].system && !moved.includes(code));
-      this.reorder(add[0].system, [...same, ...moved]);
+    if (moves(finding.fix)) {
+      const ordered = this.moved(finding.fix);
+      if (ordered) this.reorder(add[0].system, ordered);
       return;
     }
     // What comes in takes over what stood beside the code it replaces, unless the fix says otherwise.
@@ -1207,15 +1410,14 @@ class Desk {
   }
 
   fixCurrent() {
-    const suggestion = this.suggestions[this.current];
-    const mine = suggestion ? [...this.findingsOf(suggestion), ...(suggestion.findings || [])] : [];
-    const finding = [...mine, ...this.state.findings].find((candidate) => this.fixable(candidate));
+    const finding = this.nextFix();
     if (finding) this.applyFix(finding);
-    else this.say("No finding here has a fix.");
+    else this.say(this.tab === "findings" && this.listed.length ? "This finding has no fix of its own." : "No finding here has a fix.");
   }
 
   /** Show decisions at once and put them in line for the service. */
   decide(decisions) {
+    this.flushReject(); // a rejection that waits for its reason comes first, as it was made first
     const before = this.apply(decisions);
     this.decisions += decisions.length;
     this.put({ kind: "decide", decisions, before, key: newKey() });
@@ -1271,7 +1473,13 @@ class Desk {
 
   put(request) {
     this.waiting.push(request);
+    this.tellUnsaved();
     this.send();
+  }
+
+  /** Whoever watches the page can tell whether something is not saved yet. */
+  tellUnsaved() {
+    this.root.dataset.unsaved = String(this.unsaved + (this.pendingReject ? 1 : 0));
   }
 
   /** Send what waits, one at a time, each with the version that the answer before it gave. */
@@ -1286,6 +1494,7 @@ class Desk {
         const answer = await this.ask(request);
         this.waiting.shift();
         this.answered(answer, request);
+        this.tellUnsaved();
         this.back();
       } catch (problem) {
         if (problem.kind === "offline" || problem.kind === "signed-out") {
@@ -1299,6 +1508,7 @@ class Desk {
       }
     }
     this.sending = false;
+    this.tellUnsaved();
     if (!this.waiting.length) for (const tell of this.drains.splice(0)) tell();
     this.emit("sent", { waiting: this.waiting.length });
   }
@@ -1477,6 +1687,7 @@ class Desk {
     if (pending) {
       clearTimeout(pending.timer);
       this.pendingReject = null;
+      this.tellUnsaved();
       this.takeBack(pending.before, [pending.decision]);
       return this.say("Undone.");
     }
@@ -1484,6 +1695,7 @@ class Desk {
     if (last && !last.tried && last.before) {
       this.waiting.pop();
       this.decisions -= last.decisions.length;
+      this.tellUnsaved();
       this.takeBack(last.before, last.decisions);
       return this.say("Undone before it was sent.");
     }
@@ -1501,6 +1713,7 @@ class Desk {
   }
 
   reorder(system, codes) {
+    this.flushReject();
     this.state.codes = [...this.state.codes.filter((code) => code.system !== system), ...codes];
     this.drawAssigned();
     this.put({ kind: "order", key: newKey(), codes: this.state.codes.map(({ system: of, code }) => ({ system: of, code })) });
@@ -1613,10 +1826,14 @@ class Desk {
         autofocus: true,
       });
       let typing = null;
+      let looking = null;
       input.addEventListener("input", () => {
         if (!ask) return;
         clearTimeout(typing);
-        typing = setTimeout(look, 90);
+        typing = setTimeout(() => {
+          typing = null;
+          looking = look();
+        }, 90);
       });
       input.addEventListener("keydown", async (event) => {
         const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -1633,8 +1850,9 @@ class Desk {
           if (typing !== null) {
             clearTimeout(typing);
             typing = null;
-            await look();
+            looking = look();
           }
+          await looking; // what is typed counts, not what was found for less of it
           if (shown[at]) take(shown[at]);
         } else if (!ask && /^[1-9]$/.test(event.key) && shown[Number(event.key) - 1]) {
           event.preventDefault();
@@ -1648,7 +1866,7 @@ class Desk {
         input,
         list,
         said,
-        el("div", { class: "ca-actions" }, el("span", { class: "ca-hint-line" }, "↑ ↓ to move, Enter to take, Esc to leave"), el("button", { type: "button", onclick: () => close(undefined) }, "Cancel")),
+        el("div", { class: "ca-actions" }, el("span", { class: "ca-hint-line" }, ask ? "↑ ↓ move, Enter takes a code or opens a header, Esc leaves" : "↑ ↓ move, Enter or a digit takes one, Esc leaves"), el("button", { type: "button", onclick: () => close(undefined) }, "Cancel")),
       );
     });
   }
@@ -1658,7 +1876,7 @@ class Desk {
       el("b", {}, item.code),
       el("span", { class: "ca-title" }, item.title),
       item.score > 0 ? el("span", { class: "ca-score" }, percent(item.score)) : null,
-      item.billable === false ? el("span", { class: "ca-flag" }, "header: Enter shows what is below") : null,
+      item.billable === false ? el("span", { class: "ca-flag", title: "A header: choosing it shows what is below" }, "header ▸") : null,
       item.system && item.system !== "ICD-10-CM" ? el("span", { class: "ca-flag" }, item.system) : null,
     ];
   }
@@ -1759,7 +1977,7 @@ class Desk {
       ask,
       hint: "Words as they stand in the note",
       empty: "Type words of the note, or select them with the mouse and press the key again.",
-      describe: ({ note, start, end }) => [el("span", { class: "ca-title" }, `…${note.text.slice(Math.max(0, start - 30), start)}`, el("mark", {}, note.text.slice(start, end)), `${note.text.slice(end, end + 30)}…`)],
+      describe: ({ note, start, end }) => [el("span", { class: "ca-title" }, `…${this.wholeWords(note.text.slice(Math.max(0, start - 30), start), start > 30)}`, el("mark", {}, note.text.slice(start, end)), `${this.wholeWords(note.text.slice(end, end + 30), true, false)}…`)],
     });
   }
 
@@ -1799,11 +2017,13 @@ class Desk {
     const slider = el("input", { type: "range", min: "0.3", max: "0.99", step: "0.01", value: "0.8", autofocus: true, "aria-label": "Lowest probability" });
     const list = el("ul", { class: "ca-rows ca-preview", tabindex: "0", "aria-label": "What will be accepted" });
     const head = el("p", { role: "status" });
+    const at = el("output", { class: "ca-at" });
     const left = new Set();
     const above = () => open.filter(({ suggestion }) => suggestion.score >= Number(slider.value));
     const taken = () => above().filter(({ index }) => !left.has(index));
-    const count = () => fill(head, el("b", {}, plural(taken().length, "code")), ` with a probability of ${percent(Number(slider.value))} or more will be accepted. Untick what should not be.`);
+    const count = () => fill(head, el("b", {}, plural(taken().length, "code")), ` of ${percent(Number(slider.value))} or more will be accepted. Untick what should not be.`);
     const preview = () => {
+      at.textContent = percent(Number(slider.value));
       count();
       fill(
         list,
@@ -1821,7 +2041,7 @@ class Desk {
     slider.addEventListener("input", preview);
     preview();
     const done = await dialog(this.root, "Accept all above a probability", (close) =>
-      el("form", { method: "dialog", onsubmit: () => close(true) }, slider, head, list, actions(close, "Accept these")),
+      el("form", { method: "dialog", onsubmit: () => close(true) }, el("div", { class: "ca-range" }, slider, at), head, list, actions(close, "Accept these")),
     );
     if (!done || !taken().length) return null;
     const accepted = taken();
@@ -1901,6 +2121,7 @@ class Desk {
   async submit() {
     if (!(await this.drained())) return this.warn("Some decisions are not saved yet; submit when the connection is back.");
     const blocking = this.state.findings.filter((finding) => finding.severity === "error");
+    const stands = bySeverity(this.state.findings).filter((finding) => ["warning", "query"].includes(finding.severity));
     const open = this.suggestions.filter((suggestion, index) => suggestion.selected && !this.decided.has(index));
     const codes = this.state.codes;
     const word = this.options.submitLabel || "Submit";
@@ -1913,7 +2134,8 @@ class Desk {
         { method: "dialog", onsubmit: () => close(blocking.length ? undefined : true) },
         list,
         el("p", {}, codes.length ? `${plural(codes.length, "code")} assigned:` : "No code is assigned. An encounter may be submitted so, if nothing is to be coded."),
-        codes.length ? el("ul", { class: "ca-codelist" }, codes.map((code) => el("li", { title: code.title }, code.code))) : null,
+        codes.length ? el("ol", { class: "ca-codelist", tabindex: "0", "aria-label": "Assigned codes" }, codes.map((code) => el("li", {}, el("b", {}, [code.code, ...(code.modifiers || [])].join("-"), code.units > 1 && ` ×${code.units}`), el("span", {}, code.title)))) : null,
+        !blocking.length && stands.length ? el("p", { class: "ca-caution" }, el("span", { class: "ca-sign", "aria-hidden": "true" }, "▲"), " Stands unanswered: ", stands.map((finding) => finding.message).slice(0, 4).join(" · "), stands.length > 4 && ` · and ${stands.length - 4} more`) : null,
         open.length ? el("p", { class: "ca-caution" }, el("span", { class: "ca-sign", "aria-hidden": "true" }, "▲"), ` ${plural(open.length, "preselected suggestion")} undecided, not part of this: ${open.slice(0, 8).map((s) => s.code).join(", ")}${open.length > 8 ? " …" : ""}`) : null,
         blocking.length
           ? el(
@@ -2074,7 +2296,7 @@ class Desk {
     const events = await this.adapter.history();
     const comments = (this.state.comments || []).map((comment) => ({ at: comment.at, actor: comment.by, action: "comment", text: comment.text }));
     const all = [...events.filter((event) => !(event.action === "encounter.comment" && comments.length)), ...comments].sort((a, b) => (a.at < b.at ? 1 : -1));
-    const text = el("textarea", { rows: "2", maxlength: "4000", "aria-label": "A comment" });
+    const text = el("textarea", { rows: "2", maxlength: "4000", "aria-label": "A comment", placeholder: "A comment for whoever opens this encounter" });
     const send = async (event) => {
       event.preventDefault();
       if (!text.value.trim()) return;
@@ -2114,7 +2336,9 @@ class Desk {
   /** An event of the history in words; its details are ids, codes and counts, never text of a note. */
   eventWords(event) {
     const details = event.details || {};
-    const made = ({ verdict, code, replaces, undoes }) => `${undoes ? "undid:" : ""} ${(MARKS[verdict] || ["", spoken(verdict)])[1]} ${replaces && replaces !== code ? `${replaces} by ` : ""}${code}`.trim();
+    const reasonOf = (id) => (this.state.decisions.find((decision) => decision.id === id) || {}).reason;
+    const why = (id, verdict) => (verdict === "reject" && reasonOf(id) ? ` (${reasonWords(reasonOf(id))})` : "");
+    const made = ({ id, verdict, code, replaces, undoes }) => `${undoes ? "undid:" : ""} ${(MARKS[verdict] || ["", spoken(verdict)])[1]} ${replaces && replaces !== code ? `${replaces} by ` : ""}${code}${undoes ? "" : why(id, verdict)}`.trim();
     const codes = Array.isArray(details.decisions) ? details.decisions.map(made).join(", ") : "";
     if (codes && event.action.endsWith("decide")) return codes;
     const action = EVENTS[event.action] || spoken(event.action.split(".").pop());

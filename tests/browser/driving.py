@@ -150,7 +150,9 @@ class Desk:
     def saved(self) -> Desk:
         """Wait until the service has everything: the page holds nothing that is not saved."""
         self.page.wait_for_timeout(50)
-        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_function(
+            "() => (document.querySelector('.ca-desk').dataset.unsaved || '0') === '0'"
+        )
         return self
 
     def assigned(self) -> list[str]:

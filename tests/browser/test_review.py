@@ -322,6 +322,60 @@ def test_present_on_admission_is_said_at_the_desk(service, page_of):
     assert (code["present_on_admission"], code["from_suggestion"]) == ("Y", True)
 
 
+def test_findings_are_walked_and_mended_by_keys(service, page_of, encounter):
+    """Under Findings j and k walk the list, f applies the fix of the one stood on, and its code leads to the evidence."""
+    id = encounter()
+    desk = Desk(page_of("coder"), id)
+    for code in ("I10", "N18.4"):
+        desk.search(code).saved()
+    page = desk.page
+    page.get_by_role("tab", name="Findings").click()
+    rows = page.locator("li[data-finding]")
+    rows.nth(1).wait_for()
+    fixable = rows.filter(has=page.locator(".ca-fix"))
+    desk.press("j", "k")
+    while not page.locator("li[data-finding]:focus .ca-by-key").count():
+        assert desk.strokes < 60, "no finding of the list has a fix"
+        desk.press("j")
+    about = page.locator("li[data-finding]:focus .ca-about button").first
+    code = about.inner_text()
+    about.click()
+    assert page.get_by_role("tab", name="Codes").get_attribute("aria-selected") == "true"
+    assert code in desk.assigned()
+    page.get_by_role("tab", name="Findings").click()
+    before = (fixable.count(), service.codes(id))
+    desk.press("f").saved()
+    assert (fixable.count(), service.codes(id)) != before
+    assert page.get_by_role("tab", name="Findings").get_attribute("aria-selected") == "true"
+
+
+def test_several_notes_are_one_encounter(service, page_of):
+    """The outline names the notes and the sections of the one being read; evidence is shown in its own note."""
+    history = "HISTORY OF PRESENT ILLNESS: Cough.\n\n" + "The patient walks every day.\n" * 60
+    notes = [
+        {"id": "several-1", "title": "Admission", "text": history + "\nPLAN: Rest.\n"},
+        {
+            "id": "several-2",
+            "title": "Discharge",
+            "text": "ASSESSMENT: Essential hypertension.\n\nPLAN: Home.\n",
+        },
+    ]
+    id = service.imported(None, notes=notes, title="Two notes")
+    desk = Desk(page_of("coder"), id).go_to("I10")
+    page = desk.page
+    lit = page.locator("article").nth(1).locator("mark.ca-lit")
+    assert "hypertension" in " ".join(lit.all_inner_texts()).lower()
+    assert lit.first.evaluate("mark => mark.getBoundingClientRect().top < innerHeight")
+    outline = page.get_by_role("navigation", name="Notes of the encounter")
+    assert outline.locator("[aria-current]").inner_text() == "Discharge"
+    sections = page.get_by_role("navigation", name="Sections")
+    assert sections.get_by_role("button").all_inner_texts() == ["Assessment", "Plan"]
+    outline.get_by_role("button", name="Admission").click()
+    page.wait_for_timeout(100)
+    assert sections.get_by_role("button").all_inner_texts() == ["History of present illness", "Plan"]
+    assert page.locator(".ca-notes-text").evaluate("notes => notes.scrollTop") < 50
+
+
 def test_modifiers_order_and_claim_view(service, page_of, encounter):
     """Units and modifiers are set, a code is made first-listed, and the claim view shows both."""
     id = encounter()
@@ -387,16 +441,23 @@ def test_everything_is_there_for_a_finger_at_390_pixels(service, page_of, encoun
     desk = Desk(page, id)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     first = desk.current_code()
-    desk.current.get_by_role("button", name="Accept").tap()
+    thumb = page.get_by_role("group", name="The current code")
+    thumb.get_by_role("button", name="Accept").tap()
     second = desk.current_code()
     assert second != first
-    desk.current.get_by_role("button", name="Reject").tap()
-    desk.row(second).tap()
-    desk.current.get_by_role("button", name="integral to another code").tap()
+    thumb.get_by_role("button", name="Reject").tap()
+    page.locator(".ca-status").get_by_role("button", name="integral to another code").tap()
+    third = desk.current_code()
+    thumb.get_by_role("button", name="Reject").tap()
+    thumb.get_by_role("button", name="Undo").tap()
+    assert desk.current_code() == third
+    thumb.get_by_role("button", name="Reject").tap()
+    desk.row(third).tap()
+    desk.current.get_by_role("button", name="wrong code").tap()
     desk.saved()
     page.wait_for_timeout(300)
     made = {d["code"]: d["reason"] for d in service.desk(id)["decisions"] if not d["undone"]}
-    assert made[second] == "integral"
+    assert (made[second], made[third]) == ("integral", "wrong_code")
     assert service.codes(id) == [first]
     page.get_by_role("button", name="Submit").tap()
     page.get_by_role("dialog").get_by_role("button", name="Submit").tap()

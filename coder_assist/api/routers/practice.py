@@ -22,7 +22,7 @@ from coder_assist.api.schemas import NOTE_EXAMPLE
 from coder_assist.codes import Library
 from coder_assist.errors import InputError, NotFound
 from coder_assist.review import answers
-from coder_assist.review.demo import samples
+from coder_assist.review.demo import CORPORA, samples
 from coder_assist.suggest.wire import read_record, suggestion_record
 from coder_assist.types import Code
 
@@ -48,7 +48,7 @@ CaseId = Annotated[
 
 @lru_cache(maxsize=1)
 def _cases() -> Mapping[str, Mapping[str, Any]]:
-    return {str(sample["id"]): sample for sample in samples()}
+    return {str(sample["id"]): sample for sample in samples(CORPORA) if "codes" in sample}
 
 
 def _case(case_id: str) -> Mapping[str, Any]:
