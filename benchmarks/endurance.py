@@ -90,7 +90,7 @@ def endure(
         breaking = [
             disturb(calm, chance, every, victim.revive),
             disturb(calm, chance, every * 1.7, restart),
-            disturb(calm, chance, max(20.0, every * 2), batch.kill),
+            disturb(calm, chance, max(20.0, every * 4), batch.kill),
             disturb(calm, chance, 2, jumping.decide),
             disturb(calm, chance, min(5.0, every / 3), memory.sample),
         ]

@@ -129,6 +129,9 @@ class Lexicon:
             for form in sorted(written):
                 self.senses.setdefault(form, []).append(sense)
         self.begins_drug = self._drug_lengths.__contains__
+        # How the first word of an abbreviation is read, and that of its plural ("CVAs").
+        firsts = [word.raw for form in self.senses for word in words(form)[:1]]
+        self.begins_sense = frozenset([*firsts, *(first + "s" for first in firsts)]).__contains__
         self.closest_word = lru_cache(maxsize=32768)(self._closest_word)
         self._drug_key = lru_cache(maxsize=4096)(drug_key)
         self._sorted_stems = lru_cache(maxsize=16384)(self._sort_stems)

@@ -157,12 +157,11 @@ def _found(note: NoteWords, places: tuple[int, ...], kind: MentionKind, source: 
 
 def _drugs(note: NoteWords, lexicon: Lexicon, covered: set[int]) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = []
-    raws = [word.raw for word in note.words]
     after = 0  # the end of the last name
-    for at, raw in enumerate(raws):
-        if at < after or not lexicon.begins_drug(raw):
+    for at in [at for at, raw in enumerate(note.raws) if lexicon.begins_drug(raw)]:
+        if at < after:
             continue
-        length = lexicon.drug_length(raws, at)
+        length = lexicon.drug_length(note.raws, at)
         if length > 1 or (length == 1 and at not in covered):
             found.append(tuple(range(at, at + length)))
         after = at + length
@@ -192,9 +191,10 @@ def _remembered(note: NoteWords, known: npt.NDArray[np.uint64]) -> list[Found]:
 
 
 def _measurements(note: NoteWords) -> list[Found]:
-    found = []
-    starts = [word.start for word in note.words]
-    for measured in find_measurements(note.text):
+    found: list[Found] = []
+    measurements = find_measurements(note.text)
+    starts = [word.start for word in note.words] if measurements else []
+    for measured in measurements:
         span = measured.span
         first, last = bisect_left(starts, span.start), bisect_left(starts, span.end) - 1
         if first <= last < len(starts):

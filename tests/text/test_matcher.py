@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coder_assist.text.matcher import NoteWords, TermMatcher
+from coder_assist.text.matcher import NoteWords
 from coder_assist.types import MentionKind, Span
 
 
@@ -113,4 +113,4 @@ def test_runs_agree_with_the_slow_reference(pieces, random, cut):
     cut = min(cut, len(text))
     note = NoteWords.cut(text, [Span(0, cut), Span(cut, len(text))])
     places = [place for place in range(len(note.words)) if random.random() < 0.7]
-    assert TermMatcher.runs(note, places).tolist() == slow_runs(note, places)
+    assert note.runs(places).tolist() == slow_runs(note, places)
