@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from coder_assist.codes import Library, Term
 from coder_assist.codes.compiler import SOURCES
@@ -208,7 +207,7 @@ class Proposer:
                 if rival is None:
                     continue
                 rival.candidates = [
-                    replace(c, code=code, source="alternative", score=c.score * 0.5) for c in known
+                    Candidate(c.mention, code, "alternative", c.term, c.score * 0.5, c.note_id) for c in known
                 ]
                 rival.position, rival.list_place = proposal.position, proposal.list_place
                 rival.alternatives = [proposal.code.value, *(a for a in proposal.alternatives if a != value)]
@@ -222,15 +221,20 @@ class Proposer:
             return
         # Cues begin at a word: "2 cm" is not in "1.2 cm", and "open" is not in "reopen".
         text = " " + " ".join(word.raw for surroundings in around for word in surroundings.words) + " "
+
+        @cache  # procedures of a family ask for the same cues
+        def told(cue: str) -> bool:
+            return f" {cue}" in text
+
         for proposal in proposals:
             facts = self._library.lexicon.procedures[proposal.code.value]
             proposal.family = facts.family
             if facts.use == "supply":
                 proposal.never_preselected = "a supply or drug: whether it is billed, the claim decides"
             if facts.requires:
-                met = all(any(f" {cue}" in text for cue in group) for group in facts.requires)
+                met = all(any(map(told, group)) for group in facts.requires)
                 proposal.requirement = 1.0 if met else -1.0
-            proposal.excluded = any(f" {cue}" in text for cue in facts.excludes)
+            proposal.excluded = any(map(told, facts.excludes))
 
     def _make(self, code: Code) -> Proposal | None:
         entry = self._library.icd.get(code.value)

@@ -172,7 +172,7 @@ class NoteWords:
 
 
 # What a term may not cross, in the characters between two words: one of these marks, or two commas.
-_MARK = re.compile(r"[.:;()\[\]?!,]|(?<=\s)-(?=\s)|--")
+_MARK = re.compile(r"(?=[-.:;()\[\]?!,])(?:[.:;()\[\]?!,]|(?<=\s)-(?=\s)|--)")
 _TWO_COMMAS = re.compile(r",.*,")
 _JOINT = re.compile(r"\b(?:and|or|with)\b|[/,&]")
 LONGEST_WINDOW = 8
@@ -323,7 +323,7 @@ class TermMatcher:
             mended = np.zeros(size + 1, dtype=np.int64)
             np.cumsum(np.array(view.mended)[at], out=mended[1:])
             new &= mended[lasts + 1] > mended[:-1]
-        rows, firsts = np.nonzero(new)
+        rows, firsts = new.nonzero()
         keys = sums[firsts + rows + 1] - sums[firsts]
         known = np.flatnonzero(self._lexicon.known_keys(keys))
         found: list[Match] = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from coder_assist.types import Span
 
@@ -55,16 +55,21 @@ def weeks_code(weeks: int) -> str | None:
     return "Z3A.01" if weeks < 8 else "Z3A.49" if weeks > 42 else f"Z3A.{weeks:02d}"
 
 
-def gestations(text: str) -> Iterator[tuple[Span, int]]:
-    """Yield the completed weeks of gestation that a note states, with the words that state them."""
+@lru_cache(maxsize=8)
+def gestations(text: str) -> tuple[tuple[Span, int], ...]:
+    """Return the completed weeks of gestation that a note states, with the words that state them.
+
+    Measurements and attributes share it for the few notes of an encounter.
+    """
     lowered = text.lower()
     if "week" not in lowered and "wk" not in lowered:
-        return  # most notes: the patterns would try every number of them
-    for pattern in (_WEEKS_BEFORE, _WEEKS_AFTER):
-        for match in pattern.finditer(text):
-            weeks = int(match["weeks"])
-            if 4 <= weeks <= 43:
-                yield Span(match.start(), match.end()), weeks
+        return ()  # most notes: the patterns would try every number of them
+    return tuple(
+        (Span(match.start(), match.end()), int(match["weeks"]))
+        for pattern in (_WEEKS_BEFORE, _WEEKS_AFTER)
+        for match in pattern.finditer(text)
+        if 4 <= int(match["weeks"]) <= 43
+    )
 
 
 def find_measurements(text: str) -> list[Measurement]:

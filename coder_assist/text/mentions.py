@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from coder_assist.codes.lexicon import Lexicon
+from coder_assist.codes.lexicon import KeySet, Lexicon
 from coder_assist.codes.sources import Sense
 from coder_assist.text.abbreviations import find_senses
 from coder_assist.text.assertion import CueHit, assert_mention, find_cues
@@ -69,7 +68,7 @@ class MentionFinder:
     def __init__(self, lexicon: Lexicon, learned: Path | None = None) -> None:
         self._lexicon = lexicon
         self._matcher = TermMatcher(lexicon)
-        self._learned = np.unique(np.load(learned, allow_pickle=False)["key"]) if learned else None
+        self._learned = KeySet(np.unique(np.load(learned, allow_pickle=False)["key"])) if learned else None
 
     def find(self, note: NoteWords, sections: Sequence[Section]) -> list[Found]:
         """Return the mentions in order of the text, not yet judged."""
@@ -92,7 +91,7 @@ class MentionFinder:
             for places in unknown_phrases(note, sections, matches)
         ]
         found += _measurements(note)
-        if self._learned is not None and len(self._learned):
+        if self._learned:
             found += _remembered(note, self._learned)
         found.sort(key=lambda mention: (mention.spans[0], mention.source))
         _place_in_sections(found, sections)
@@ -168,12 +167,10 @@ def _drugs(note: NoteWords, lexicon: Lexicon, covered: set[int]) -> list[tuple[i
     return found
 
 
-def _remembered(note: NoteWords, known: npt.NDArray[np.uint64]) -> list[Found]:
+def _remembered(note: NoteWords, known: KeySet) -> list[Found]:
     phrases = phrases_of(note)
-    places = np.searchsorted(known, phrases.keys)
-    places[places == len(known)] = 0
     found = []
-    for at in np.flatnonzero(known[places] == phrases.keys).tolist():
+    for at in known.holds(phrases.keys).nonzero()[0].tolist():
         first, last = int(phrases.firsts[at]), int(phrases.lasts[at])
         start, end = note.words[first].start, note.words[last].end
         found.append(
