@@ -264,11 +264,12 @@ def prepare_notes(corpus: Path, count: int, home: Path) -> Path:
 class Batch:
     """``coder-assist batch``, killed with its workers now and then, and started again until it is done."""
 
-    def __init__(self, notes: Path, target: Path) -> None:
-        self.command = [*COMMAND, "batch", str(notes), str(target), "--size", "50"]
+    def __init__(self, notes: Path, target: Path, workers: int = 1) -> None:
+        self.command = [*COMMAND, "batch", str(notes), str(target), "--size", "50", "--workers", str(workers)]
         self.target = target
         self.kills = 0
         self.samples: list[tuple[float, float]] = []
+        self._left_alone = 0  # how many samples there were at the last kill
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -292,6 +293,7 @@ class Batch:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
                 self.kills += 1
+                self._left_alone = len(self.samples)
 
     def sample(self) -> None:
         """Look at the memory of all its processes."""
@@ -300,10 +302,12 @@ class Batch:
             self.samples.append((time.monotonic(), sum(resident(pid) for pid in _group(process.pid))))
 
     def memory(self) -> dict[str, float]:
-        """Return the most memory seen, and the slope."""
+        """Return the most memory seen, and the slope since the last kill: each new life warms up anew."""
+        alone = self.samples[self._left_alone :]
         return {
             "most": round(max((mb for _, mb in self.samples), default=0)),
-            "slope": round(slope(self.samples), 3),
+            "slope": round(slope(alone), 3),
+            "alone": round((alone[-1][0] - alone[0][0]) / 60, 1) if alone else 0.0,
         }
 
     def verdict(self, count: int) -> Outcome:

@@ -1,11 +1,13 @@
 """Hours of work in minutes, with everything that breaks breaking meanwhile; afterwards it is counted what was lost.
 
-    python -m benchmarks.endurance [--minutes 30] [--notes 100000] [--corpus NOTES.jsonl[.gz]] [--json FILE]
+    python -m benchmarks.endurance [--minutes 30] [--notes 100000] [--corpus NOTES.jsonl[.gz]] [--workers 1]
+                                   [--json FILE]
 
 Two service processes share a PostgreSQL (started for the run). Coders sign in, open, decide, undo, submit, ask for
 suggestions and search; one of the services is killed again and again, the other is left alone and its memory is
 sampled; PostgreSQL is restarted as after a crash; a store with a clock that jumps by days decides on the same
-database. Meanwhile ``coder-assist batch`` codes the notes (repeated to the number asked for) and is killed too.
+database. Meanwhile ``coder-assist batch`` codes the notes (repeated to the number asked for) and is killed too,
+as long as there is traffic; what is left then it codes alone, and the slope of its memory is of that time.
 Then a service on SQLite and a batch run out of disk on a small tmpfs (where mounting is not allowed the table says
 that this was not tried). At the end every acknowledged decision must be there once, every note coded once, and
 ``coder-assist audit verify`` must find the chain whole. The exit code is 1 if anything was lost.
@@ -44,7 +46,7 @@ class Fault:
 
 
 def disturb(stop: threading.Event, chance: random.Random, every: float, act: Any) -> threading.Thread:
-    """Start a thread that breaks something at random moments, about ``every`` seconds, until ``stop``."""
+    """Start a thread that acts at random moments, about ``every`` seconds, until ``stop``."""
 
     def go_on() -> None:
         while not stop.wait(chance.uniform(0.5, 1.5) * every):
@@ -55,11 +57,14 @@ def disturb(stop: threading.Event, chance: random.Random, every: float, act: Any
     return thread
 
 
-def endure(minutes: float, notes: int, corpus: Path, home: Path, seed: int = 1) -> dict[str, Any]:
+def endure(
+    minutes: float, notes: int, corpus: Path, home: Path, *, workers: int = 1, seed: int = 1
+) -> dict[str, Any]:
     """Run everything and return the faults, the memory and the counts."""
     began = time.monotonic()
+    # Until ``calm`` there is traffic and everything breaks; until ``stop`` the batch is watched.
     every = min(30.0, max(8.0, minutes * 60 / 5))
-    ledger, stop = Ledger(), threading.Event()
+    ledger, calm, stop = Ledger(), threading.Event(), threading.Event()
     with ExitStack() as stack:
         server = stack.enter_context(running_server())
         if server is None:
@@ -68,9 +73,10 @@ def endure(minutes: float, notes: int, corpus: Path, home: Path, seed: int = 1) 
         steady, victim = site.service(), site.service(queue_workers=0)
         stack.callback(victim.end)
         stack.callback(steady.end)
-        memory, batch = Memory(steady), Batch(prepare_notes(corpus, notes, home), home / "coded")
+        memory, batch = Memory(steady), Batch(prepare_notes(corpus, notes, home), home / "coded", workers)
         stack.callback(batch.kill)
         jumping = Jumping(site, ledger, seed)
+        stack.callback(jumping.database.close)
         restarts = 0
 
         def restart() -> None:
@@ -79,27 +85,27 @@ def endure(minutes: float, notes: int, corpus: Path, home: Path, seed: int = 1) 
             restarts += 1
 
         until = time.monotonic() + minutes * 60
-        workers = [Worker(n, site, (steady, victim), until, ledger) for n in range(ACCOUNTS)]
+        coders = [Worker(n, site, (steady, victim), until, ledger) for n in range(ACCOUNTS)]
         chance = random.Random(seed)
-        watch = [
-            disturb(stop, chance, every, victim.revive),
-            disturb(stop, chance, every * 1.7, restart),
-            disturb(stop, chance, max(20.0, every * 2), batch.kill),
-            disturb(stop, chance, 2, jumping.decide),
-            disturb(
-                stop,
-                chance,
-                min(5.0, every / 3),
-                lambda: (time.monotonic() < until and memory.sample(), batch.sample()),
-            ),
+        breaking = [
+            disturb(calm, chance, every, victim.revive),
+            disturb(calm, chance, every * 1.7, restart),
+            disturb(calm, chance, max(20.0, every * 4), batch.kill),
+            disturb(calm, chance, 2, jumping.decide),
+            disturb(calm, chance, min(5.0, every / 3), memory.sample),
         ]
-        for worker in workers:
-            worker.start()
+        watching = disturb(stop, chance, min(5.0, every / 3), batch.sample)
+        traffic_ends = threading.Timer(minutes * 60, calm.set)
+        for end in (stop.set, calm.set, traffic_ends.cancel):
+            stack.callback(end)
+        traffic_ends.start()
+        for coder in coders:
+            coder.start()
         batch.run_until_done()
-        for worker in workers:
-            worker.join()
+        for coder in coders:
+            coder.join()
         stop.set()
-        for thread in watch:
+        for thread in (*breaking, watching):
             thread.join()
         steady_survived = steady.process.poll() is None
         victim.end()
@@ -166,7 +172,8 @@ def table(result: dict[str, Any]) -> str:
             f"{result['acknowledged']:,} decisions acknowledged, {result['doubled']} doubled; audit log {result['chain']}.",
             f"Memory of the service left alone: {service['first']} MB at first, {service['last']} MB at last, slope "
             f"{service['slope']:+.2f} MB a minute over the second half of {service['samples']} samples. "
-            f"Batch, all processes: at most {batch['most']} MB, slope {batch['slope']:+.2f} MB a minute.",
+            f"Batch, all processes: at most {batch['most']} MB, slope {batch['slope']:+.2f} MB a minute over the second "
+            f"half of the {batch['alone']} minutes that it was left alone.",
             *(f"UNEXPECTED: {answer}" for answer in result["unexpected"]),
         ]
     )
@@ -180,11 +187,19 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--notes", type=int, default=100_000)
     parser.add_argument("--corpus", type=Path, default=ROOT / "corpora" / "encounters.jsonl")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the batch")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="also write the result here")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        result = endure(wanted.minutes, wanted.notes, wanted.corpus, Path(home), wanted.seed)
+        result = endure(
+            wanted.minutes,
+            wanted.notes,
+            wanted.corpus,
+            Path(home),
+            workers=wanted.workers,
+            seed=wanted.seed,
+        )
     print(table(result))
     if wanted.json is not None:
         wanted.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -28,6 +28,7 @@ from coder_assist.types import Code, System
 COMMON_WORD = 6000
 RESCORED = 200
 FILTER_BITS = 20
+_SHIFT = np.uint64(64 - FILTER_BITS)
 # Of a term that a line holds: how much its own words count against those of the line, and the least of it.
 OF_TERM = 0.7
 LEAST_OF_TERM = 0.6
@@ -77,6 +78,28 @@ def _letters_of(word: str) -> np.uint32:
     return np.uint32(bits)
 
 
+class KeySet:
+    """Sorted keys, asked for many at a time; the first bits of most others tell without a search that they are none."""
+
+    def __init__(self, keys: npt.NDArray[np.uint64]) -> None:
+        self._keys = keys
+        self._may_hold = np.zeros(1 << FILTER_BITS, dtype=bool)
+        self._may_hold[keys >> _SHIFT] = True
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def holds(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Say for each key (any shape) whether it is one of these."""
+        held: npt.NDArray[np.bool_] = self._may_hold[keys >> _SHIFT]
+        places = held.nonzero()
+        asked = keys[places]
+        found = self._keys.searchsorted(asked)
+        found[found == len(self._keys)] = 0
+        held[places] = self._keys[found] == asked
+        return held
+
+
 class Lexicon:
     """Terms, abbreviations and drugs of a compiled store. Safe to use from several threads."""
 
@@ -92,9 +115,7 @@ class Lexicon:
         self._codes = [Code(System(system), value) for system, value in facts["codes"]]
         self._table = np.load(store / "terms.npy", mmap_mode="r")
         self._keys: npt.NDArray[np.uint64] = np.ascontiguousarray(self._table["key"])
-        # Most windows of a note are no term: the first bits of their keys say so without a search.
-        self._may_be_known = np.zeros(1 << FILTER_BITS, dtype=bool)
-        self._may_be_known[self._keys >> np.uint64(64 - FILTER_BITS)] = True
+        self._key_set = KeySet(self._keys)
         self._offsets = np.load(store / "offsets.npy")
         self._texts = (store / "texts.bin").read_bytes()
         self._stems = (store / "stems.bin").read_bytes()
@@ -129,6 +150,9 @@ class Lexicon:
             for form in sorted(written):
                 self.senses.setdefault(form, []).append(sense)
         self.begins_drug = self._drug_lengths.__contains__
+        # How the first word of an abbreviation is read, and that of its plural ("CVAs").
+        firsts = [word.raw for form in self.senses for word in words(form)[:1]]
+        self.begins_sense = frozenset([*firsts, *(first + "s" for first in firsts)]).__contains__
         self.closest_word = lru_cache(maxsize=32768)(self._closest_word)
         self._drug_key = lru_cache(maxsize=4096)(drug_key)
         self._sorted_stems = lru_cache(maxsize=16384)(self._sort_stems)
@@ -206,13 +230,7 @@ class Lexicon:
 
     def known_keys(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """Say for each key (any shape) whether a term has it."""
-        shape, keys = keys.shape, keys.ravel()
-        known = self._may_be_known[keys >> np.uint64(64 - FILTER_BITS)]
-        places = np.flatnonzero(known)
-        found = self._keys.searchsorted(keys[places])
-        found[found == len(self._keys)] = 0
-        known[places] = self._keys[found] == keys[places]
-        return np.asarray(known.reshape(shape))
+        return self._key_set.holds(keys)
 
     def _terms_of(self, key: int) -> tuple[Term, ...]:
         """Return the terms that have a key, authored ones not before official ones: by source order."""

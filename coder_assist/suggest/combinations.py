@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from coder_assist.codes.sources import Combination, History, data_file, read_combinations, read_histories
 from coder_assist.suggest.features import Proposal, affirmed
@@ -28,8 +29,10 @@ class Combiner:
         self._make = make
         self._combinations: list[Combination] = list(read_combinations(data_file("combinations.tsv")))
         histories: Iterable[History] = read_histories(data_file("histories.tsv"))
-        # The longest prefix speaks first: "C44" before "C".
-        self._histories = sorted(histories, key=lambda history: (-len(history.condition), history.condition))
+        self._histories: dict[str, str] = {}
+        for history in histories:
+            self._histories.setdefault(history.condition, history.code)
+        self.parts_of = lru_cache(maxsize=16384)(self._parts_of)
 
     def extend(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
         """Add to ``proposals`` what follows from them, in place."""
@@ -46,10 +49,11 @@ class Combiner:
 
     def history_of(self, value: str) -> str | None:
         """Return the node that a condition, or a procedure, of the past takes: C50.9 gives Z85.3."""
-        row = next((h for h in self._histories if value.startswith(h.condition)), None)
-        return row.code if row else None
+        # The longest beginning speaks first: "C44" before "C".
+        beginnings = (value[:length] for length in range(len(value), 0, -1))
+        return next((self._histories[begin] for begin in beginnings if begin in self._histories), None)
 
-    def parts_of(self, value: str) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    def _parts_of(self, value: str) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
         """Return the groups of prefixes that a combination code is made of, and the codes it replaces."""
         groups: list[tuple[str, ...]] = []
         replaced: set[str] = {value}

@@ -77,7 +77,7 @@ class Experience:
         category = self._rate(self.categories.get(proposal.category), base)
         code_counts = self.codes.get(proposal.code.value)
         code = self._rate(code_counts, category)
-        seen = self._sum(self.words.get(key) for key in word_keys(proposal))
+        seen = self._sum(map(self.words.get, keyed_words(proposal)))
         return {
             "seen_code": _log_odds(code),
             "seen_category": _log_odds(category),

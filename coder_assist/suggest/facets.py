@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from coder_assist.codes import CodeBook
 from coder_assist.codes.terms import words
-from coder_assist.suggest.wording import BODY_PARTS, plain_title, sign
+from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, plain_title, sign
 
 SIDES = frozenset({"left", "right", "bilateral"})
 TRIMESTERS = frozenset({"first", "second", "third"})
@@ -16,12 +16,18 @@ _ORDINARY = frozenset("with without other specified not elsewhere classified typ
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """What sets one child apart from its siblings."""
+    """What sets one child apart from its siblings.
+
+    ``joined`` are its words for parts of the body of which one is enough; ``dominance`` says that it is about
+    a dominant or nondominant side.
+    """
 
     code: str
     sides: frozenset[str]
     trimester: str
     words: frozenset[str]
+    joined: frozenset[str]
+    dominance: bool
     denies: frozenset[str]
     unspecified: bool
     other: bool
@@ -56,16 +62,17 @@ def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
             own |= parts  # "wrist" below "wrist and hand"
         of_trimester = "trimester" in title
         extra = _ORDINARY | {"trimester", "unilateral"} | (SIDES if sided else frozenset())
+        told = frozenset(
+            stem for stem in own - extra - (TRIMESTERS if of_trimester else frozenset()) if stem[0] != "~"
+        )
         facets.append(
             Facet(
                 child,
                 _sides(own) if sided and not of_trimester else frozenset(),
                 next(iter(own & TRIMESTERS), "") if of_trimester else "",
-                frozenset(
-                    stem
-                    for stem in own - extra - (TRIMESTERS if of_trimester else frozenset())
-                    if stem[0] != "~"
-                ),
+                told,
+                told & JOINED_PARTS,
+                not told.isdisjoint(("dominant", "nondominant")),
                 frozenset(stem[1:] for stem in own if stem[0] == "~") - extra,
                 vague[child] > least or len(children) == 1,
                 title.startswith("other ") or ", other" in title or "other specified" in title,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from rapidfuzz import fuzz
@@ -210,9 +211,13 @@ def section_group(kind: SectionKind) -> str:
     return _GROUP_OF[kind]
 
 
-def _chapter_flags(code: Code) -> dict[str, float]:
+@lru_cache(maxsize=16384)
+def _of_code(code: Code, title: str) -> Mapping[str, float]:
+    """Return what the code and its title tell alone, whatever the note."""
     letter = code.value[0] if code.system is System.ICD10CM else ""
     return {
+        "chapter": float(ord(code.value[0])),
+        "unspecified": float("unspecified" in title.lower()),
         "symptom": float(letter == "R"),
         "status": float(letter == "Z"),
         "external_cause": float(letter in ("V", "W", "X", "Y") and letter != ""),
@@ -294,18 +299,26 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
     listed = sum(
         any(c.mention.section in SECTION_GROUPS["diagnosis_list"] for c in good) for good in holding.values()
     )
-    length = math.log1p(sum(note.extent for note in context.encounter.notes))
     treated = tuple(context.drug_conditions)
+    everywhere = {
+        "operative": float(context.operative),
+        "length": math.log1p(sum(note.extent for note in context.encounter.notes)),
+        "diagnoses_listed": math.log1p(listed),
+        "inpatient": float(context.encounter.setting is Setting.INPATIENT),
+        "proposals": math.log1p(len(proposals)),
+        "has_diagnosis_list": float(context.has_diagnosis_list),
+    }
     for proposal, rivalry in zip(proposals, _rivalry(proposals, holding, strengths), strict=True):
         good = holding[id(proposal)]
+        strength = strengths[id(proposal)]
         rivals = [other for other in by_category[proposal.category] if other is not proposal]
         rows.append(
             {
+                **everywhere,
+                **_of_code(proposal.code, proposal.title),
                 **_of_candidates(proposal, good),
-                **_chapter_flags(proposal.code),
                 **rivalry,
                 **(context.experience.features(proposal) if context.experience else {}),
-                "chapter": float(ord(proposal.code.value[0])),
                 "memory_precision": proposal.memory_precision,
                 "memory_support": math.log1p(proposal.memory_support),
                 "memory_phrases": math.log1p(proposal.memory_phrases),
@@ -316,18 +329,11 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 "requirement": proposal.requirement,
                 "excluded": float(proposal.excluded),
                 "list_place": math.log1p(proposal.list_place),
-                "operative": float(context.operative),
-                "length": length,
-                "diagnoses_listed": math.log1p(listed),
-                "inpatient": float(context.encounter.setting is Setting.INPATIENT),
-                "unspecified": float("unspecified" in proposal.title.lower()),
                 "assumed": float(len(proposal.assumed)),
                 "prior": math.log1p(context.priors.get(proposal.code.value, 0)),
                 "prior_category": math.log1p(context.category_priors.get(proposal.category, 0)),
                 "competitors": math.log1p(len(rivals)),
-                "stronger_sibling": float(any(strengths[id(r)] > strengths[id(proposal)] for r in rivals)),
-                "proposals": math.log1p(len(proposals)),
-                "has_diagnosis_list": float(context.has_diagnosis_list),
+                "stronger_sibling": float(any(strengths[id(rival)] > strength for rival in rivals)),
                 "displaced": float(bool(proposal.displaced_by)),
                 "drug_support": float(proposal.code.value.startswith(treated)),
             }
@@ -360,7 +366,7 @@ def _title_match(proposal: Proposal, good: Sequence[Candidate]) -> float:
     """Return the best likeness of an affirmed mention's words to the title, whatever their order."""
     title = proposal.title.lower()
     texts = {candidate.mention.text.lower() for candidate in good}
-    return max((fuzz.token_set_ratio(text, title) for text in texts), default=0.0) / 100
+    return max([fuzz.token_set_ratio(text, title) for text in texts], default=0.0) / 100
 
 
 def _of_candidates(proposal: Proposal, good: Sequence[Candidate]) -> dict[str, float]:
@@ -368,31 +374,41 @@ def _of_candidates(proposal: Proposal, good: Sequence[Candidate]) -> dict[str, f
     total = len(candidates)
     groups = {section_group(candidate.mention.section) for candidate in good}
     sources = {candidate.source for candidate in candidates}
-    judged = [candidate.mention.assertion for candidate in candidates]
+    negated = uncertain = historical = hypothetical = family = 0
+    for candidate in candidates:
+        judged = candidate.mention.assertion
+        negated += judged.polarity is not _AFFIRMED
+        uncertain += judged.certainty is _UNCERTAIN
+        historical += judged.temporality is _HISTORICAL
+        hypothetical += judged.temporality is _HYPOTHETICAL
+        family += judged.experiencer is not _PATIENT
+    only = next(iter(sources)) if len(sources) == 1 else ""
     return {
-        "match": max(candidate.score for candidate in candidates),
-        "retrieved": float(sources == {"retrieval"}),
+        **_IN_NO_GROUP,
+        **{_IN_GROUP[group]: 1.0 for group in groups},
+        "match": max([candidate.score for candidate in candidates]),
+        "retrieved": float(only == "retrieval"),
         "mended": float(all(candidate.mention.source in ("mended", "shared") for candidate in candidates)),
-        "words": float(max(len(candidate.term.split()) for candidate in candidates)),
+        "words": float(max([len(candidate.term.split()) for candidate in candidates])),
         "ambiguity": math.log1p(proposal.ambiguity),
         "rank_in_term": float(proposal.rank_in_term),
-        "combination": float(sources == {"combination"}),
-        "history": float(sources == {"history"}),
-        "from_memory": float(sources == {"memory"}),
-        "from_drug": float(sources == {"drug"}),
-        "measured": float(sources == {"measurement"}),
+        "combination": float(only == "combination"),
+        "history": float(only == "history"),
+        "from_memory": float(only == "memory"),
+        "from_drug": float(only == "drug"),
+        "measured": float(only == "measurement"),
         "mentions": math.log1p(len(good)),
         "all_mentions": math.log1p(total),
         "affirmed_share": len(good) / total,
-        "negated_share": sum(a.polarity is not _AFFIRMED for a in judged) / total,
-        "uncertain_share": sum(a.certainty is _UNCERTAIN for a in judged) / total,
-        "historical_share": sum(a.temporality is _HISTORICAL for a in judged) / total,
-        "hypothetical_share": sum(a.temporality is _HYPOTHETICAL for a in judged) / total,
-        "family_share": sum(a.experiencer is not _PATIENT for a in judged) / total,
+        "negated_share": negated / total,
+        "uncertain_share": uncertain / total,
+        "historical_share": historical / total,
+        "hypothetical_share": hypothetical / total,
+        "family_share": family / total,
         "first_position": proposal.position,
         "performed": max(map(_performed, good), default=0.0),
-        **{name: float(group in groups) for group, name in _IN_GROUP.items()},
     }
 
 
 _IN_GROUP = {group: f"in_{group}" for group in SECTION_GROUPS}
+_IN_NO_GROUP = dict.fromkeys(_IN_GROUP.values(), 0.0)

@@ -73,16 +73,22 @@ class Forest:
         visit(0)
 
     def _arrange(self) -> None:
-        """Lay the conditions out one layer after another, so that the rows of a note lie side by side in memory."""
+        """Number the conditions that differ: trees ask the same again and again, and each is tested once.
+
+        They are laid out one layer after another, so that the rows of a note lie side by side in memory.
+        """
         self._leaf = _exit_leaves()
-        self._layers = np.ascontiguousarray(self._features.T)
-        self._limits_of_layers = np.ascontiguousarray(self._limits.T)[:, :, np.newaxis]
+        asked = np.stack([self._features.T.ravel(), self._limits.T.ravel()], axis=1)
+        distinct, numbers = np.unique(asked, axis=0, return_inverse=True)
+        self._asked = distinct[:, 0].astype(np.intp)
+        self._asked_limits = distinct[:, 1:].copy()
+        self._layers = numbers.reshape(self._features.T.shape)
         self._ruled_out = np.ascontiguousarray(~self._masks.T)[:, :, np.newaxis]
 
     def probabilities(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the mean probability of class 1 for each row."""
-        failed = np.ascontiguousarray(rows.T)[self._layers] > self._limits_of_layers
-        ruled_out = np.bitwise_or.reduce(failed * self._ruled_out, axis=0)
+        failed = np.ascontiguousarray(rows.T)[self._asked] > self._asked_limits
+        ruled_out = np.bitwise_or.reduce(failed[self._layers] * self._ruled_out, axis=0)
         leaves = np.ascontiguousarray(self._leaf[~ruled_out].T)
         values = self._values[self._tree_numbers, leaves]
         sums = np.add.reduceat(values, self._starts, axis=1) + self._baselines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 from coder_assist.codes import Hit, Library, Term
@@ -166,7 +165,12 @@ class Proposer:
         for hit in hits:
             of_term = set(self._stems_of(hit.term.text))
             shared = len(of_term.intersection(title.stems))
-            if hit.term.code not in known and of_term <= around and 2 * shared >= len(title.stems) and shared > 1:
+            if (
+                hit.term.code not in known
+                and of_term <= around
+                and 2 * shared >= len(title.stems)
+                and shared > 1
+            ):
                 found.append(hit)
         return found
 
@@ -236,7 +240,7 @@ class Proposer:
                 if rival is None:
                     continue
                 rival.candidates = [
-                    replace(c, code=code, source="alternative", score=c.score * 0.5) for c in known
+                    Candidate(c.mention, code, "alternative", c.term, c.score * 0.5, c.note_id) for c in known
                 ]
                 rival.position, rival.list_place = proposal.position, proposal.list_place
                 rival.alternatives = [proposal.code.value, *(a for a in proposal.alternatives if a != value)]

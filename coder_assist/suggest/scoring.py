@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -132,8 +133,9 @@ class TrainedScorer:
         if not rows:
             return []
         read = itemgetter(*self.names)
-        table = np.array([read(row) for row in rows], dtype=np.float64).reshape(len(rows), -1)
-        return [float(value) for value in self.ranker.probabilities(table)]
+        table = np.fromiter(chain.from_iterable(map(read, rows)), np.float64, len(rows) * len(self.names))
+        probabilities: list[float] = self.ranker.probabilities(table.reshape(len(rows), -1)).tolist()
+        return probabilities
 
 
 class Ranks(Protocol):

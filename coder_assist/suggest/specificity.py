@@ -397,7 +397,7 @@ class SpecificityWalk:
                 score -= 10.0
         if facet.trimester:
             score += 8.0 if facet.trimester == trimester else -8.0
-        joined = any(word in near for word in facet.words if word in JOINED_PARTS)
+        joined = any(word in near for word in facet.joined) if facet.joined else False
         for word in facet.words:
             score += self._weigh(word, near, around, attributes, joined)
         for word in facet.denies:
@@ -411,7 +411,7 @@ class SpecificityWalk:
             and "nondisplaced" not in near
         ):
             score += 4.0  # chapter 19 note: not indicated as displaced or nondisplaced is coded to displaced
-        if facet.words & {"dominant", "nondominant"}:
+        if facet.dominance:
             score += _dominance(facet.words, attributes)
         if facet.uncomplicated:
             score += 1.4
@@ -439,8 +439,7 @@ class SpecificityWalk:
         weight = self._weight(word)
         if word in TRIMESTERS and "stage" in attributes:
             return 2.0 if _STAGE_WORDS.get(attributes["stage"]) == word else -CONTRADICTED
-        stated = attributes.get(_DECIDED_BY.get(word, ""))
-        if stated is not None:
+        if word in _DECIDED_BY and (stated := attributes.get(_DECIDED_BY[word])) is not None:
             return weight if word in stated.split() else -weight - CONTRADICTED
         if word in near:
             return weight

@@ -25,9 +25,9 @@ def find_senses(note: NoteWords, sections: Sequence[Section], lexicon: Lexicon) 
     the place is returned with a sense without codes, so that nothing else reads it.
     """
     found: dict[int, Sense] = {}
-    place_at = {word.start: place for place, word in enumerate(note.words)}
     folded = ""
-    for place, word in enumerate(note.words):
+    for place in [place for place, raw in enumerate(note.raws) if lexicon.begins_sense(raw)]:
+        word = note.words[place]
         written = note.text[word.start : word.end]
         senses = lexicon.senses.get(written)
         if senses is None and len(written) > 3 and written[:-1].isupper() and written[-1] == "s":
@@ -39,11 +39,11 @@ def find_senses(note: NoteWords, sections: Sequence[Section], lexicon: Lexicon) 
             senses = lexicon.senses.get(token.group()) if token else None
             if senses is None:
                 continue
-        if place in found or (written.isupper() and _in_capitals(note.text, word.start)):
+        if written.isupper() and _in_capitals(note.text, word.start):
             continue
         folded = folded or fold(note.text)
         sense = _choose(senses, folded, word.start, sections)
-        if sense is not None and place_at.get(word.start) is not None:
+        if sense is not None:
             found[place] = sense
     return found
 

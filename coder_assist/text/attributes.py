@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from coder_assist.codes.terms import STOPWORDS, Word
@@ -47,6 +47,7 @@ class Attribute(StrEnum):
     WITHOUT = "without"
 
 
+_NAMES: Mapping[str, str] = {attribute: attribute.value for attribute in Attribute}  # plain strings
 VALUES: Mapping[Attribute, tuple[str, ...] | None] = {
     Attribute.LATERALITY: ("left", "right", "bilateral"),
     Attribute.ACUITY: ("acute", "subacute", "chronic", "acute on chronic"),
@@ -144,6 +145,9 @@ _COPULAS = frozenset(
     "is was are were has have had been which that be remains appears now of the a its".split()
 )
 _UNITS = frozenset("cm mm centimeter centimeters millimeter millimeters".split())
+_GUSTILO = frozenset("iii iiia iiib iiic 3a 3b 3c 3".split())
+# The words that tell of an attribute, alone or with the words next to them; most words of a note do not.
+_TELLING = frozenset({*_WORDS, *_STAGES, "degree", "thickness", "type", *_GUSTILO, *_UNITS, *_COUNTS})
 BEFORE, AFTER = 5, 6
 
 _SUBSEQUENT = re.compile(
@@ -155,11 +159,14 @@ _PLANNED = re.compile(
     r"\b(?:will|should|return|returns?|follow[- ]?up|to be|need(?:s|ed)?|in|for|risks?)\b[^.\n]{0,30}$"
 )
 _PLANNED_FOR = re.compile(r"^\s*(?:in|within|at|after) (?:\d|one|two|a |about|approximately)", re.IGNORECASE)
-_EPISODES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("sequela", re.compile(r"\b(?:sequelae?|late effects?|residuals?) (?:of|from)\b|, sequelae?\b", re.IGNORECASE)),
-    ("initial", re.compile(r"\binitial encounter\b", re.IGNORECASE)),
+# What a note must hold for any of these to match: a few literals are found faster than one pattern.
+_OF_CARE = ("heal", "remov", "aftercare", "weeks", "months")
+_EPISODES: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = (
+    ("sequela", ("sequela", "late effect", "residual"), re.compile(r"\b(?:sequelae?|late effects?|residuals?) (?:of|from)\b|, sequelae?\b", re.IGNORECASE)),
+    ("initial", ("initial encounter",), re.compile(r"\binitial encounter\b", re.IGNORECASE)),
     (
         "subsequent",
+        ("subsequent encounter", "follow", "recheck", "evaluation"),
         re.compile(
             r"\bsubsequent encounter\b|\bfollow[- ]?up (?:visit |appointment |evaluation |care )?(?:for|of|on)\b|"
             r"\b(?:seen|here|returns|presents|back) (?:today )?(?:in|for|in for) (?:a )?(?:follow[- ]?up|recheck|re-?evaluation)\b",
@@ -167,11 +174,11 @@ _EPISODES: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
 )  # fmt: skip
-_HEALING: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("nonunion", re.compile(r"\bnon-?\s?union\b", re.IGNORECASE)),
-    ("malunion", re.compile(r"\bmal-?\s?union\b|\bmalunited\b", re.IGNORECASE)),
-    ("delayed", re.compile(r"\bdelayed (?:healing|union)\b", re.IGNORECASE)),
-    ("routine", re.compile(r"\broutine healing\b|\bhealing well\b", re.IGNORECASE)),
+_HEALING: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = (
+    ("nonunion", ("union",), re.compile(r"\bnon-?\s?union\b", re.IGNORECASE)),
+    ("malunion", ("union", "malunited"), re.compile(r"\bmal-?\s?union\b|\bmalunited\b", re.IGNORECASE)),
+    ("delayed", ("delayed ",), re.compile(r"\bdelayed (?:healing|union)\b", re.IGNORECASE)),
+    ("routine", ("healing",), re.compile(r"\broutine healing\b|\bhealing well\b", re.IGNORECASE)),
 )
 _TRIMESTER = re.compile(r"\b(?P<which>first|second|third|1st|2nd|3rd)[- ]trimester\b", re.IGNORECASE)
 _ORDINALS = {"1st": "first", "2nd": "second", "3rd": "third"}
@@ -184,39 +191,39 @@ def trimester_of(weeks: int) -> str:
     return "first" if weeks < 14 else "second" if weeks < 28 else "third"
 
 
-def side_of(note: NoteWords, places: tuple[int, ...]) -> str | None:
+def side_of(note: NoteWords, places: tuple[int, ...], sides: Sequence[int]) -> str | None:
     """Return the side that the sentence gives to a mention: within it, before it, or just after it.
 
-    The nearest side word within seven words wins; both sides named next to each other are bilateral. A mention
-    in pieces ("left hip and right knee pain") takes the side before its body part.
+    ``sides`` are the places of all words of the note that name a side. The nearest one within seven words wins;
+    both sides named next to each other are bilateral. A mention in pieces ("left hip and right knee pain") takes
+    the side before its body part.
     """
     sentence = note.sentence_of[places[0]]
     first, last = note.ranges[sentence]
-    within = [p for p in range(places[0], places[-1] + 1) if _is_side(note, p)]
-    inside = {_SIDES[note.words[p].raw] for p in within}
+    low, high = max(first, places[0] - REACH), min(last, places[-1] + REACH + 1)
+    near = sides[bisect_left(sides, low) : bisect_left(sides, high)]
+    inside = {_SIDES[note.raws[place]] for place in near if places[0] <= place <= places[-1]}
     if len(places) > 1 and places[-1] - places[0] >= len(places):
         side = _before_part(note, places, first)
         if side:
             return side
     if len(inside) == 1:
         return inside.pop()
-    if inside or any(note.words[p].raw in _PAIRED for p in places):
+    if inside or any(note.raws[place] in _PAIRED for place in places):
         return "bilateral"
     best: tuple[float, str] | None = None
-    for place in range(max(first, places[0] - REACH), min(last, places[-1] + REACH + 1)):
-        if not _is_side(note, place):
-            continue
+    for place in near:
         before = place < places[0]
         # "Syndrome on the left" is nearer than "syndrome, left".
-        factor = 1.5 if note.words[place - 1].raw in ("the", "on", "in", "of", "her", "his") else 2.0
+        factor = 1.5 if note.raws[place - 1] in ("the", "on", "in", "of", "her", "his") else 2.0
         distance = float(places[0] - place) if before else (place - places[-1]) * factor
         gap = note.text[note.words[min(place, places[0])].end : note.words[max(place, places[-1])].start]
         if ("," in gap and distance > 2) or ";" in gap:
             # ", left shoulder." and ", left." still speak of what stands before the comma.
-            named = place + 1 >= last or "," in note.between(place) or note.words[place + 1].stem in _PARTS
+            named = place + 1 >= last or "," in note.between(place) or note.stems[place + 1] in _PARTS
             distance += 1 if named and not before and gap.count(",") == 1 and ";" not in gap else 4
         if distance <= REACH and (best is None or distance < best[0]):
-            best = (distance, _SIDES[note.words[place].raw])
+            best = (distance, _SIDES[note.raws[place]])
     return best[1] if best else None
 
 
@@ -290,6 +297,17 @@ def episode_of(text: str) -> str:
     return "initial"
 
 
+def _told(
+    rows: Iterable[tuple[str, tuple[str, ...], re.Pattern[str]]], text: str, lowered: str
+) -> list[tuple[str, re.Pattern[str]]]:
+    """Return the values and patterns of which a note tells anywhere; most notes tell of none."""
+    return [
+        (value, pattern)
+        for value, literals, pattern in rows
+        if any(literal in lowered for literal in literals) and pattern.search(text)
+    ]
+
+
 class AttributeReader:
     """Reads the attributes of a note's mentions; what concerns the note as a whole is read once."""
 
@@ -298,19 +316,22 @@ class AttributeReader:
         self._hits = self._find(note)
         self._marked = {place for place, _, _ in self._hits}
         self._places = [place for place, _, _ in self._hits]
+        self._sides = [
+            place for place, raw in enumerate(note.raws) if raw in _SIDES and _is_side(note, place)
+        ]
         self._of_sentence: dict[int, dict[str, str]] = {}
-        # Most notes hold none of these words: then no sentence is searched for them.
-        self._healing = [row for row in _HEALING if row[1].search(note.text)]
-        self._episodes = [row for row in _EPISODES if row[1].search(note.text)]
-        self._note_wide = self._read_note(note.text)
+        lowered = note.text.lower()
+        self._healing = _told(_HEALING, note.text, lowered)
+        self._episodes = _told(_EPISODES, note.text, lowered)
+        self._note_wide = self._read_note(note.text, lowered)
 
     @staticmethod
-    def _read_note(text: str) -> dict[str, str]:
-        found = {Attribute.EPISODE.value: episode_of(text)}
+    def _read_note(text: str, lowered: str) -> dict[str, str]:
+        cared = any(literal in lowered for literal in _OF_CARE)
+        found = {Attribute.EPISODE.value: episode_of(text) if cared else "initial"}
         weeks = max((number for _, number in gestations(text)), default=None)
         if weeks is not None:
             found[Attribute.WEEKS] = str(weeks)
-        lowered = text.lower()
         named = (
             {match["which"].lower() for match in _TRIMESTER.finditer(text)}
             if "trimester" in lowered
@@ -332,11 +353,11 @@ class AttributeReader:
     def _find(note: NoteWords) -> list[tuple[int, Attribute, str]]:
         """Return the attribute words of a note: place, attribute, value, in order."""
         hits: list[tuple[int, Attribute, str]] = []
-        words = note.words
-        for place, word in enumerate(words):
-            raw = word.raw
-            following = words[place + 1].raw if place + 1 < len(words) else ""
-            previous = words[place - 1].raw if place else ""
+        raws = note.raws
+        for place in [place for place, raw in enumerate(raws) if raw in _TELLING]:
+            raw = raws[place]
+            following = raws[place + 1] if place + 1 < len(raws) else ""
+            previous = raws[place - 1] if place else ""
             if raw in _WORDS:
                 attribute, value = _WORDS[raw]
                 if attribute is Attribute.OPENNESS and following in _OF_AN_OPERATION:
@@ -356,16 +377,12 @@ class AttributeReader:
             elif raw == "type" and _NUMBERS.get(following) in ("1", "2"):
                 hits.append((place, Attribute.TYPE, _NUMBERS[following]))
                 hits.append((place + 1, Attribute.TYPE, _NUMBERS[following]))
-            elif raw in ("iii", "iiia", "iiib", "iiic", "3a", "3b", "3c", "3") and previous in (
-                "type",
-                "grade",
-                "gustilo",
-            ):
-                if "open" in (following, words[place + 2].raw if place + 2 < len(words) else ""):
+            elif raw in _GUSTILO and previous in ("type", "grade", "gustilo"):
+                if "open" in raws[place + 1 : place + 3]:
                     hits.append((place, Attribute.OPENNESS, "open III"))
             elif raw in _UNITS and previous[:1].isdigit():
                 hits.append((place, Attribute.SIZE, f"{previous} {raw}"))
-            elif raw in _COUNTS and word.stem not in STOPWORDS and following.endswith("s"):
+            elif raw in _COUNTS and following.endswith("s"):
                 hits.append((place, Attribute.COUNT, _COUNTS[raw]))
         hits.sort(key=lambda hit: hit[0])
         return hits
@@ -377,7 +394,7 @@ class AttributeReader:
         if of_sentence is None:
             of_sentence = self._of_sentence[sentence] = self._read_sentence(sentence)
         found = {**self._note_wide, **of_sentence}
-        side = side_of(self._note, places)
+        side = side_of(self._note, places, self._sides)
         if side:
             found[Attribute.LATERALITY] = side
         first, last = (
@@ -387,7 +404,7 @@ class AttributeReader:
         if first < last:
             self._read_adjacent(places, self._hits[first:last], found)
         self._read_relations(places, found)
-        return {str(name): value for name, value in found.items()}
+        return {_NAMES[name]: value for name, value in found.items()}
 
     def _read_sentence(self, sentence: int) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -430,7 +447,7 @@ class AttributeReader:
         reached = set(range(places[0], places[-1] + 1))
         strangers = 0
         for place in range(places[0] - 1, max(first, places[0] - BEFORE) - 1, -1):
-            raw, gap = note.words[place].raw, note.between(place)
+            raw, gap = note.raws[place], note.between(place)
             joined = place in marked and place + 1 in marked
             if ("," in gap or ";" in gap or ":" in gap or "(" in gap) and not joined:
                 break
@@ -448,7 +465,7 @@ class AttributeReader:
         chain: set[int] = set()
         comma = False
         for place in range(places[-1] + 1, min(last, places[-1] + AFTER + 1)):
-            raw, gap = note.words[place].raw, note.between(place - 1)
+            raw, gap = note.raws[place], note.between(place - 1)
             if any(mark in gap for mark in ";:.") or raw in ("with", "without", "due", "but"):
                 break
             comma = comma or "," in gap
@@ -476,7 +493,7 @@ class AttributeReader:
         """Read what stands after "due to" or "without", directly behind the mention."""
         note = self._note
         first, last = note.ranges[note.sentence_of[places[0]]]
-        before = [note.words[p].raw for p in range(max(first, places[0] - 4), places[0])]
+        before = note.raws[max(first, places[0] - 4) : places[0]]
         while before and (before[-1] in STOPWORDS or before[-1] in ("old", "prior", "previous", "remote")):
             before.pop()
         if before and before[-1] in ("following", "after", "sequela", "sequelae"):
@@ -486,7 +503,7 @@ class AttributeReader:
         at = places[-1] + 1
         if at >= last:
             return
-        relation = {"due": Attribute.CAUSE, "without": Attribute.WITHOUT}.get(note.words[at].stem)
+        relation = {"due": Attribute.CAUSE, "without": Attribute.WITHOUT}.get(note.stems[at])
         if relation is None:
             return
         end = at

@@ -9,6 +9,7 @@ severity); with abbreviations expanded and misspelt words mended.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -90,15 +91,25 @@ class _Gaps:
 
 @dataclass(slots=True)
 class NoteWords:
-    """The words of a note, the sentence of each, and what stands between them."""
+    """The words of a note, the sentence of each, and what stands between them.
+
+    ``raws`` and ``stems`` are those of ``words``: most steps look at every word, and at nothing else of it.
+    """
 
     text: str
     words: list[Word]
     sentence_of: list[int]
     sentences: Sequence[Span]
     ranges: list[tuple[int, int]] = field(default_factory=list)
+    raws: list[str] = field(init=False)
+    stems: list[str] = field(init=False)
     _gaps: _Gaps | None = None
     _content: tuple[list[int], list[int]] | None = None
+    _content_runs: npt.NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        self.raws = [word.raw for word in self.words]
+        self.stems = [word.stem for word in self.words]
 
     @classmethod
     def cut(cls, text: str, sentences: Sequence[Span]) -> NoteWords:
@@ -107,16 +118,14 @@ class NoteWords:
         sentence_of: list[int] = []
         ranges: list[tuple[int, int]] = []
         everything = words_of_note(text)
-        at = 0
+        starts, ends = [word.start for word in everything], [word.end for word in everything]
+        last = 0
         for number, sentence in enumerate(sentences):
-            while at < len(everything) and everything[at].start < sentence.start:
-                at += 1
-            first = len(kept)
-            while at < len(everything) and everything[at].end <= sentence.end:
-                kept.append(everything[at])
-                sentence_of.append(number)
-                at += 1
-            ranges.append((first, len(kept)))
+            first = bisect_left(starts, sentence.start, last)
+            last = bisect_right(ends, sentence.end, first)
+            ranges.append((len(kept), len(kept) + last - first))
+            kept += everything[first:last]
+            sentence_of += [number] * (last - first)
         return cls(text, kept, sentence_of, sentences, ranges)
 
     @property
@@ -130,9 +139,32 @@ class NoteWords:
     def content(self) -> tuple[list[int], list[int]]:
         """The places of the words that carry meaning, and the numbers of their stems."""
         if self._content is None:
-            places = [i for i, word in enumerate(self.words) if word.stem not in STOPWORDS]
-            self._content = places, [word_hash(self.words[i].stem) for i in places]
+            places = [i for i, stem in enumerate(self.stems) if stem not in STOPWORDS]
+            self._content = places, [word_hash(self.stems[i]) for i in places]
         return self._content
+
+    @property
+    def content_runs(self) -> npt.NDArray[np.int64]:
+        """The ``runs`` of the words that carry meaning, found once."""
+        if self._content_runs is None:
+            self._content_runs = self.runs(self.content[0])
+        return self._content_runs
+
+    def runs(self, places: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Number the stretches that a term may not cross: sentences, colons, brackets, two commas."""
+        at = np.array(places, dtype=np.int64)
+        before, after = at[:-1], at[1:]
+        gaps = self.gaps
+        apart = gaps.starts[after] - gaps.ends[before] > 1
+        new = gaps.marks[after] > gaps.marks[before]
+        for pair in np.flatnonzero(~new & (gaps.commas[after] - gaps.commas[before] > 1)).tolist():
+            first, last = places[pair], places[pair + 1]
+            # Two commas part words unless a line ends between them.
+            new[pair] = bool(_TWO_COMMAS.search(self.text, self.words[first].end, self.words[last].start))
+        new = (new & apart) | (gaps.sentences[after] != gaps.sentences[before])
+        runs = np.zeros(len(at), dtype=np.int64)
+        np.cumsum(new, out=runs[1:])
+        return runs
 
     def between(self, place: int) -> str:
         """Return the characters between a word and the next."""
@@ -140,12 +172,14 @@ class NoteWords:
 
 
 # What a term may not cross, in the characters between two words: one of these marks, or two commas.
-_MARK = re.compile(r"[.:;()\[\]?!,]|(?<=\s)-(?=\s)|--")
+_MARK = re.compile(r"(?=[-.:;()\[\]?!,])(?:[.:;()\[\]?!,]|(?<=\s)-(?=\s)|--)")
 _TWO_COMMAS = re.compile(r",.*,")
 _JOINT = re.compile(r"\b(?:and|or|with)\b|[/,&]")
 LONGEST_WINDOW = 8
 
-_LEVEL = re.compile(r"c[1-7]|t(?:[1-9]|1[0-2])|l[1-5]|s1")
+_LEVELS = frozenset(
+    [f"c{n}" for n in range(1, 8)] + [f"t{n}" for n in range(1, 13)] + [f"l{n}" for n in range(1, 6)] + ["s1"]
+)
 _REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar", "s": "sacral"}
 
 
@@ -154,10 +188,10 @@ def spine_region(note: NoteWords, place: int) -> str | None:
 
     A thoracic level counts only next to a second one: "T1" and "T2" are also MRI weightings and tumour stages.
     """
-    raw = note.words[place].raw
-    if not _LEVEL.fullmatch(raw):
+    raw = note.raws[place]
+    if raw not in _LEVELS:
         return None
-    following = note.words[place + 1].raw if place + 1 < len(note.words) else ""
+    following = note.raws[place + 1] if place + 1 < len(note.words) else ""
     paired = note.text[note.words[place].end : note.words[place].end + 1] in ("-", "/")
     if raw == "l5" and following == "s1":
         return "lumbosacral"
@@ -185,7 +219,7 @@ def phrases_of(note: NoteWords) -> Phrases:
     hashes = np.array(numbers, dtype=np.uint64)
     sums = np.zeros(len(places) + 1, dtype=np.uint64)
     np.cumsum(hashes, out=sums[1:])
-    runs = TermMatcher.runs(note, places)
+    runs = note.content_runs
     at = np.array(places, dtype=np.int64)
     parts: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64], int]] = []
     for length in range(1, min(LONGEST_PHRASE, len(places)) + 1):
@@ -207,11 +241,12 @@ def phrases_of(note: NoteWords) -> Phrases:
 class _View:
     """A way to read a note's content words.
 
-    ``kept`` are the words it holds, by their place among all content words; ``numbers`` the numbers of all
-    content words, ``mended`` which of them are not as written.
+    ``kept`` are the words it holds, by their place among all content words, ``runs`` the stretches that they
+    stand in; ``numbers`` the numbers of all content words, ``mended`` which of them are not as written.
     """
 
     kept: list[int]
+    runs: npt.NDArray[np.int64]
     numbers: list[int]
     source: str
     mended: list[bool] = field(default_factory=list)
@@ -244,29 +279,26 @@ class TermMatcher:
     def _views(self, note: NoteWords, senses: dict[int, Sense]) -> tuple[list[_View], dict[int, int]]:
         """Return the views of a note, and the numbers of the words that were mended."""
         content, plain = note.content
-        bare = [at for at, i in enumerate(content) if note.words[i].raw not in MODIFIERS]
+        raws, stems, known = note.raws, note.stems, self._lexicon.knows
+        bare = [at for at, i in enumerate(content) if raws[i] not in MODIFIERS]
         mended: dict[int, int] = {}
         for i in content:
-            sense = senses.get(i)
-            region = spine_region(note, i)
-            if region is not None:
+            if raws[i] in _LEVELS and (region := spine_region(note, i)) is not None:
                 mended[i] = word_hash(region)
-            elif sense is not None and sense.codes:
-                mended[i] = key(sense.expansion)
-            elif not self._lexicon.knows(note.words[i].stem):
-                nearest = self._lexicon.closest_word(note.words[i].stem)
+            elif i in senses and senses[i].codes:
+                mended[i] = key(senses[i].expansion)
+            elif not known(stems[i]):
+                nearest = self._lexicon.closest_word(stems[i])
                 if nearest is not None:
                     mended[i] = word_hash(nearest)
-        every = list(range(len(content)))
-        views = [_View(every, plain, "exact")]
+        kept = [(list(range(len(content))), note.content_runs)]
         if len(bare) < len(content):
-            views.append(_View(bare, plain, "exact"))
+            kept.append((bare, note.runs([content[at] for at in bare])))
+        views = [_View(words, runs, plain, "exact") for words, runs in kept]
         if mended:
             changed = [mended.get(i, number) for i, number in zip(content, plain, strict=True)]
             here = [i in mended for i in content]
-            views.append(_View(every, changed, "mended", here))
-            if len(bare) < len(content):
-                views.append(_View(bare, changed, "mended", here))
+            views += [_View(words, runs, changed, "mended", here) for words, runs in kept]
         return views, mended
 
     def _windows(self, note: NoteWords, view: _View) -> list[Match]:
@@ -275,44 +307,41 @@ class TermMatcher:
             return []
         content = note.content[0]
         places = [content[at] for at in view.kept]
+        size = len(places)
         at = np.array(view.kept, dtype=np.int64)
-        sums = np.zeros(len(places) + 1, dtype=np.uint64)
+        sums = np.zeros(size + 1, dtype=np.uint64)
         np.cumsum(np.array(view.numbers, dtype=np.uint64)[at], out=sums[1:])
-        mended = np.zeros(len(places) + 1, dtype=np.int64)
+        # A row for each length, a column for each first word.
+        added = np.arange(min(LONGEST_WINDOW, self._lexicon.longest, size))[:, np.newaxis]
+        lasts = np.arange(size) + added
+        inside = lasts < size
+        lasts[~inside] = 0
+        new = inside & (view.runs[lasts] == view.runs)
+        if size < len(content):
+            new &= at[lasts] - at != added
         if view.mended:
+            mended = np.zeros(size + 1, dtype=np.int64)
             np.cumsum(np.array(view.mended)[at], out=mended[1:])
-        runs = self.runs(note, places)
-        left_out = len(places) < len(content)
-        windows: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64], int]] = []
-        for length in range(1, min(LONGEST_WINDOW, self._lexicon.longest, len(places)) + 1):
-            new = runs[length - 1 :] == runs[: len(runs) - length + 1]
-            if left_out:
-                new &= at[length - 1 :] - at[: len(at) - length + 1] != length - 1
-            if view.mended:
-                new &= mended[length:] > mended[:-length]
-            starts = np.flatnonzero(new)
-            windows.append((starts, sums[starts + length] - sums[starts], length))
-        known = self._lexicon.known_keys(np.concatenate([keys for _, keys, _ in windows]))
+            new &= mended[lasts + 1] > mended[:-1]
+        rows, firsts = new.nonzero()
+        keys = sums[firsts + rows + 1] - sums[firsts]
+        known = np.flatnonzero(self._lexicon.known_keys(keys))
         found: list[Match] = []
-        first = 0
-        for starts, keys, length in windows:
-            for place in np.flatnonzero(known[first : first + len(starts)]).tolist():
-                start = int(starts[place])
-                match = self._match(
-                    note, tuple(places[start : start + length]), int(keys[place]), view.source
-                )
-                if match is not None:
-                    found.append(match)
-            first += len(starts)
+        for first, row, term_key in zip(
+            firsts[known].tolist(), rows[known].tolist(), keys[known].tolist(), strict=True
+        ):
+            match = self._match(note, tuple(places[first : first + row + 1]), term_key, view.source)
+            if match is not None:
+                found.append(match)
         return found
 
     def _match(self, note: NoteWords, window: tuple[int, ...], term_key: int, source: str) -> Match | None:
         """Return the match of words whose key is a term's, ``None`` where they say too little or are joined."""
-        if len(window) == 1 and note.words[window[0]].stem in TOO_LITTLE:
+        if len(window) == 1 and note.stems[window[0]] in TOO_LITTLE:
             return None
         if window[-1] - window[0] > len(window) + 4:
             return None
-        if all(note.words[place].stem in TOO_LITTLE and note.words[place].stem.isdigit() for place in window):
+        if all(note.stems[place].isdigit() and note.stems[place] in TOO_LITTLE for place in window):
             return None
         if self._joins(note, window) and not self._is_joint_term(term_key):
             return None
@@ -322,28 +351,12 @@ class TermMatcher:
     @staticmethod
     def _joins(note: NoteWords, window: tuple[int, ...]) -> bool:
         """Say whether an "and" or "or" stands between the words of a window."""
-        return any(note.words[place].stem in ("and", "or") for place in range(window[0] + 1, window[-1]))
+        between = note.stems[window[0] + 1 : window[-1]]
+        return "and" in between or "or" in between
 
     def _is_joint_term(self, term_key: int) -> bool:
         """Say whether a term joins things itself: "depression and anxiety" is not "anxiety depression"."""
         return any(_JOINT.search(term.text) for term in self._lexicon.terms_of(term_key))
-
-    @staticmethod
-    def runs(note: NoteWords, places: Sequence[int]) -> npt.NDArray[np.int64]:
-        """Number the stretches that a term may not cross: sentences, colons, brackets, two commas."""
-        at = np.array(places, dtype=np.int64)
-        before, after = at[:-1], at[1:]
-        gaps = note.gaps
-        apart = gaps.starts[after] - gaps.ends[before] > 1
-        new = gaps.marks[after] > gaps.marks[before]
-        for pair in np.flatnonzero(~new & (gaps.commas[after] - gaps.commas[before] > 1)).tolist():
-            first, last = places[pair], places[pair + 1]
-            # Two commas part words unless a line ends between them.
-            new[pair] = bool(_TWO_COMMAS.search(note.text, note.words[first].end, note.words[last].start))
-        new = (new & apart) | (gaps.sentences[after] != gaps.sentences[before])
-        runs = np.zeros(len(at), dtype=np.int64)
-        np.cumsum(new, out=runs[1:])
-        return runs
 
     @staticmethod
     def _best(found: list[Match], note: NoteWords) -> list[Match]:
@@ -370,27 +383,27 @@ class TermMatcher:
         """
         extra: list[Match] = []
         covered = {place for match in found for place in match.places}
-        joints = [
-            i
-            for i in range(1, len(note.words) - 1)
-            if note.words[i].stem in ("and", "or")
-            or (i not in covered and note.between(i - 1).strip() in ("/", "&", ","))
-        ]
         by_sentence: dict[int, list[Match]] = {}
         for match in found:
             if len(match.places) > 1:
                 by_sentence.setdefault(note.sentence_of[match.places[0]], []).append(match)
-        for joint in joints:
-            is_word = note.words[joint].stem in ("and", "or")
-            left, right = joint - 1, joint + 1 if is_word else joint
-            if note.sentence_of[left] != note.sentence_of[min(right, len(note.words) - 1)]:
-                continue
-            for match in by_sentence.get(note.sentence_of[left], ()):
-                if match.places[0] > right + 2 or match.places[-1] < left - 2:
+        for sentence in sorted(by_sentence):
+            first, last = note.ranges[sentence]
+            for joint in range(first + 1, min(last, len(note.words) - 1)):
+                is_word = note.stems[joint] in ("and", "or")
+                if not is_word and (
+                    joint in covered or note.between(joint - 1).strip() not in ("/", "&", ",")
+                ):
                     continue
-                other = self._across(note, match, left, right, covered, mended)
-                if other is not None:
-                    extra.append(other)
+                left, right = joint - 1, joint + 1 if is_word else joint
+                if right >= last:
+                    continue
+                for match in by_sentence[sentence]:
+                    if match.places[0] > right + 2 or match.places[-1] < left - 2:
+                        continue
+                    other = self._across(note, match, left, right, covered, mended)
+                    if other is not None:
+                        extra.append(other)
         unique: dict[tuple[int, ...], Match] = {}
         for match in extra:
             unique.setdefault(match.places, match)
@@ -405,14 +418,13 @@ class TermMatcher:
             for _ in range(3):
                 if not 0 <= place < len(note.words):
                     return None
-                word = note.words[place]
-                if word.stem not in STOPWORDS and word.raw not in MODIFIERS:
+                if note.stems[place] not in STOPWORDS and note.raws[place] not in MODIFIERS:
                     return place
                 place += step
             return None
 
         def number(place: int) -> int:
-            return mended.get(place, word_hash(note.words[place].stem))
+            return mended.get(place, word_hash(note.stems[place]))
 
         ahead = content(right, 1)
         behind = content(left, -1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from coder_assist.types import Span
 
@@ -70,20 +70,21 @@ def burned_code(percent: int) -> str:
     return "T31.0" if percent < 10 else f"T31.{percent // 10}0"
 
 
-def gestations(text: str) -> Iterator[tuple[Span, int]]:
-    """Yield the completed weeks of gestation that a note states, with the words that state them."""
+@lru_cache(maxsize=8)
+def gestations(text: str) -> tuple[tuple[Span, int], ...]:
+    """Return the completed weeks of gestation that a note states, each with the words that state them."""
     lowered = text.lower()
     # Most notes say nothing of weeks, and the patterns would try every number of them.
     patterns = [_WEEKS_BEFORE, _WEEKS_AFTER] if "week" in lowered or "wk" in lowered else []
     if "/7" in text:
         patterns.append(_WEEKS_IN_SEVENTHS)
-    seen: set[Span] = set()
+    found: list[tuple[Span, int]] = []
     for pattern in patterns:
         for match in pattern.finditer(text):
             weeks, span = int(match["weeks"]), Span(match.start(), match.end())
-            if 4 <= weeks <= 43 and not any(span.overlaps(other) for other in seen):
-                seen.add(span)
-                yield span, weeks
+            if 4 <= weeks <= 43 and not any(span.overlaps(other) for other, _ in found):
+                found.append((span, weeks))
+    return tuple(found)
 
 
 def find_measurements(text: str) -> list[Measurement]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from coder_assist.codes.lexicon import Lexicon
+from coder_assist.codes.lexicon import KeySet, Lexicon
 from coder_assist.codes.sources import Sense
 from coder_assist.text.abbreviations import find_senses
 from coder_assist.text.assertion import CueHit, assert_mention, find_cues
@@ -69,7 +68,7 @@ class MentionFinder:
     def __init__(self, lexicon: Lexicon, learned: Path | None = None) -> None:
         self._lexicon = lexicon
         self._matcher = TermMatcher(lexicon)
-        self._learned = np.unique(np.load(learned, allow_pickle=False)["key"]) if learned else None
+        self._learned = KeySet(np.unique(np.load(learned, allow_pickle=False)["key"])) if learned else None
 
     def find(self, note: NoteWords, sections: Sequence[Section]) -> list[Found]:
         """Return the mentions in order of the text, not yet judged."""
@@ -92,7 +91,7 @@ class MentionFinder:
             for places in unknown_phrases(note, sections, matches)
         ]
         found += _measurements(note)
-        if self._learned is not None and len(self._learned):
+        if self._learned:
             found += _remembered(note, self._learned)
         found.sort(key=lambda mention: (mention.spans[0], mention.source))
         _place_in_sections(found, sections)
@@ -157,24 +156,21 @@ def _found(note: NoteWords, places: tuple[int, ...], kind: MentionKind, source: 
 
 def _drugs(note: NoteWords, lexicon: Lexicon, covered: set[int]) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = []
-    raws = [word.raw for word in note.words]
     after = 0  # the end of the last name
-    for at, raw in enumerate(raws):
-        if at < after or not lexicon.begins_drug(raw):
+    for at in [at for at, raw in enumerate(note.raws) if lexicon.begins_drug(raw)]:
+        if at < after:
             continue
-        length = lexicon.drug_length(raws, at)
+        length = lexicon.drug_length(note.raws, at)
         if length > 1 or (length == 1 and at not in covered):
             found.append(tuple(range(at, at + length)))
         after = at + length
     return found
 
 
-def _remembered(note: NoteWords, known: npt.NDArray[np.uint64]) -> list[Found]:
+def _remembered(note: NoteWords, known: KeySet) -> list[Found]:
     phrases = phrases_of(note)
-    places = np.searchsorted(known, phrases.keys)
-    places[places == len(known)] = 0
     found = []
-    for at in np.flatnonzero(known[places] == phrases.keys).tolist():
+    for at in known.holds(phrases.keys).nonzero()[0].tolist():
         first, last = int(phrases.firsts[at]), int(phrases.lasts[at])
         start, end = note.words[first].start, note.words[last].end
         found.append(
@@ -192,9 +188,10 @@ def _remembered(note: NoteWords, known: npt.NDArray[np.uint64]) -> list[Found]:
 
 
 def _measurements(note: NoteWords) -> list[Found]:
-    found = []
-    starts = [word.start for word in note.words]
-    for measured in find_measurements(note.text):
+    found: list[Found] = []
+    measurements = find_measurements(note.text)
+    starts = [word.start for word in note.words] if measurements else []
+    for measured in measurements:
         span = measured.span
         first, last = bisect_left(starts, span.start), bisect_left(starts, span.end) - 1
         if first <= last < len(starts):

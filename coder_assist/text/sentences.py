@@ -12,9 +12,11 @@ _ABBREVIATIONS = frozenset(
     "o.d o.s o.u p.r h.s a.c p.c n.p.o s.c o.r e.r u.s c.c s.q sub.q m.d d.o ph.d r.n".split()
 )  # fmt: skip
 # A full stop, question or exclamation mark; or the start of a numbered item within a line. A row of stops is tried
-# once, from its first: "......" before something else would cost the square of its length.
+# once, from its first: "......" before something else would cost the square of its length. The first look tells
+# at most places that nothing of it can begin there.
 _STOP = re.compile(
-    r"(?<![.!?])[.!?]++(?=[\s\"')\]]|[A-Z][a-z]|\d{1,2}\.\s|$)|;|(?<=[\s,])(?=\d{1,2}[.)]\s+[A-Z])|\r?\n"
+    r"(?=[.!?;\d\r\n])"
+    r"(?:(?<![.!?])[.!?]++(?=[\s\"')\]]|[A-Z][a-z]|\d{1,2}\.\s|$)|;|(?<=[\s,])(?=\d{1,2}[.)]\s+[A-Z])|\r?\n)"
 )
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]*)$")
 _ITEM = re.compile(r"\s*(?:\d{1,2}[.)]|[-•*–]|[A-Z][A-Za-z /]{1,40}:|\(\d)")

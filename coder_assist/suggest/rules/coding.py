@@ -177,10 +177,12 @@ class Coding:
 
     def mentions_of(self, line: Line) -> tuple[Mention, ...]:
         """Return the mentions that a line's evidence overlaps."""
+        places = [(evidence.note_id, evidence.span.start, evidence.span.end) for evidence in line.evidence]
         return tuple(
             mention
-            for note_id, mention in self.mentions
-            if any(e.note_id == note_id and e.span.overlaps(mention.span) for e in line.evidence)
+            for note_id, mention in (self.mentions if places else ())
+            for span in (mention.span,)
+            if any(start < span.end and span.start < end and of == note_id for of, start, end in places)
         )
 
     def evidence_where(self, wanted: Callable[[Mention], bool], limit: int = 3) -> tuple[Evidence, ...]:
