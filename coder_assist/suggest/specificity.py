@@ -45,6 +45,9 @@ _DEFICITS = frozenset(
     "hemiplegia hemiparesis aphasia dysphagia dysarthria weakness ataxia deficit cognitive paralysis".split()
 )
 
+# The digit of M50 and M51 that a disc's pressure on the cord or a root takes in place of displacement (2).
+_NERVE = (("0", frozenset({"myelopathy"})), ("1", frozenset({"radiculopathy", "sciatica"})))
+
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
@@ -93,6 +96,11 @@ class SpecificityWalk:
         if len(value) <= 3 or "-" in entry.parent:
             return value
         siblings = self._facets(entry.parent)
+        kinds = {
+            facet.words for facet in siblings if facet.unspecified and not facet.sides and not facet.trimester
+        }
+        if len(kinds) > 1 and "unspecified side" in entry.title.lower():
+            return value  # maxillary, not any fracture below S02.40: ``_at_side`` chooses the side
         if any(facet.sides or facet.trimester for facet in siblings):
             return entry.parent
         return value
@@ -152,7 +160,7 @@ class SpecificityWalk:
         assumed: list[str] = []
         alternatives: list[str] = []
         node, contradicted = self._reconcile(self.lift(value), near, close, attributes)
-        node = self._refine(self.lift(node), near, close, attributes)
+        node = self._refine(self._at_side(self.lift(node), attributes, assumed), near, close, attributes)
         while attributes.get("laterality") == "bilateral" and "unilateral" in self._book.title(node).lower():
             parent = self._book.entry(node).parent
             if len(node) <= 3 or parent is None:
@@ -176,6 +184,17 @@ class SpecificityWalk:
             self._billable_alternatives(node, alternatives, near, around, attributes),
             contradicted,
         )
+
+    def _at_side(self, node: str, attributes: Mapping[str, str], assumed: list[str]) -> str:
+        """Return the sibling of "..., unspecified side" that is of the stated side."""
+        title = self._book.title(node).lower()
+        if len(node) <= 3 or "-" in node or "unspecified side" not in title:
+            return node
+        wanted = title.replace("unspecified side", f"{attributes.get('laterality')} side")
+        found = self._titles(node[:3]).get(wanted)
+        if found is None:
+            assumed.append("side not stated")
+        return found or node
 
     def _not_one_sided(self, node: str, near: Collection[str], attributes: Mapping[str, str]) -> str:
         """Leave "unilateral ..., unspecified" for the category's unspecified code where no side is stated."""
@@ -204,7 +223,9 @@ class SpecificityWalk:
             and not _DEFICITS.isdisjoint(near)
         ):
             return "I69.30", False
-        node = self._retyped(node, attributes)
+        if node.startswith("S22.3") and attributes.get("count") == "multiple":
+            return f"S22.4{node[5:]}", False  # S22.3 is the fracture of one rib
+        node = self._with_nerve(self._retyped(node, attributes), near)
         contradicted = False
         title = self._book.title(node).lower()
         for wanted, unwanted in _conflicts(title, attributes):
@@ -215,6 +236,15 @@ class SpecificityWalk:
             else:
                 node, title = swapped, changed
         return self._undenied(node, near, close, attributes), contradicted
+
+    def _with_nerve(self, node: str, near: Collection[str]) -> str:
+        """Return the node of a disc disorder with the myelopathy or radiculopathy that its sentence names."""
+        if node.startswith(("M50.2", "M51.2")):
+            for digit, named in _NERVE:
+                other = f"{node[:4]}{digit}{node[5:]}"
+                if not named.isdisjoint(near) and other in self._book:
+                    return other
+        return node
 
     def _retyped(self, node: str, attributes: Mapping[str, str]) -> str:
         """Return the type 1 counterpart of a type 2 diabetes node, or the reverse, as the note states."""
@@ -263,7 +293,8 @@ class SpecificityWalk:
         while entry.parent is not None and len(node) > 4 and "unspecified" in entry.title.lower():
             ranked = self._rank(entry.parent, near, (), attributes)
             score, best, _ = ranked[0]
-            if best != node and score >= (PART_NAMED if self._names_part(best, close) else CLEARLY_NAMED):
+            named = score >= (PART_NAMED if self._names_part(best, close) else CLEARLY_NAMED)
+            if best != node and named and self._may_head(best, node, near):
                 return best
             # "C4-C5" names no child of M50.0, but one of M50.02's.
             deeper = [
@@ -279,6 +310,13 @@ class SpecificityWalk:
                     return best
             node, entry = entry.parent, self._book.entry(entry.parent)
         return self._at_site(value, close)
+
+    def _may_head(self, best: str, node: str, near: Collection[str]) -> bool:
+        """Say whether what a title is about is stated, not only where: "abscess of tendon sheath" is no synovitis."""
+        head, of, _ = plain_title(self._book.title(best).lower()).partition(" of ")
+        stems = frozenset(signed_stems(head)) if of else frozenset()
+        own = signed_stems(self._book.title(node).lower())
+        return not stems or not stems.isdisjoint(near) or not stems.isdisjoint(own)
 
     def _at_site(self, value: str, close: Collection[str]) -> str:
         """Return the node of a category that says the same of a part of the body that the words at a mention name.

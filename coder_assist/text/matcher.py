@@ -312,6 +312,12 @@ class TermMatcher:
             return None
         if window[-1] - window[0] > len(window) + 4:
             return None
+        if any(
+            note.words[place].stem == "well" and note.words[place - 1].stem == "as"
+            for place in window
+            if place
+        ):
+            return None  # "examination, as well as" is no well examination
         if all(note.words[place].stem in TOO_LITTLE and note.words[place].stem.isdigit() for place in window):
             return None
         if self._joins(note, window) and not self._is_joint_term(term_key):

@@ -19,6 +19,7 @@ from coder_assist.text.abbreviations import find_senses
 from coder_assist.text.assertion import CueHit, assert_mention, find_cues
 from coder_assist.text.attributes import AttributeReader
 from coder_assist.text.matcher import Match, NoteWords, TermMatcher, phrases_of
+from coder_assist.text.spread import find_spread
 from coder_assist.text.measurements import find_measurements
 from coder_assist.text.performance import performance_of
 from coder_assist.text.phrases import unknown_phrases
@@ -76,6 +77,7 @@ class MentionFinder:
         lexicon = self._lexicon
         senses = find_senses(note, sections, lexicon)
         matches = [match for match in self._matcher.match(note, senses) if not _silenced(match, senses)]
+        matches += find_spread(note, matches, self._lexicon)
         found = []
         for match in matches:
             sense = senses.get(match.places[0]) if match.source == "abbreviation" else None
