@@ -9,7 +9,7 @@ node acute) the node that the note names is taken if the category has one, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -20,10 +20,11 @@ from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, plain
 from coder_assist.text.attributes import PART_REGIONS, trimester_of
 
 # Words of a title that says no more than that the site is not stated.
-_NO_SITE = frozenset({"unspecified", "site"})
+_NO_SITE = frozenset({"unspecified", "site", "joint"})
 # What a title may add to another that only names the site.
 _SITES = BODY_PARTS | {"other"}
 _SIDES_OF = frozenset({"left", "right", "unilateral", "bilateral"})
+_OF_SIDE = _SIDES_OF | {"unspecified", "side"}
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
 PART_NAMED = 1.3
@@ -47,6 +48,11 @@ _DEFICITS = frozenset(
 
 # The digit of M50 and M51 that a disc's pressure on the cord or a root takes in place of displacement (2).
 _NERVE = (("0", frozenset({"myelopathy"})), ("1", frozenset({"radiculopathy", "sciatica"})))
+# The digit of M50 for the levels above and below the middle of the neck; what is told of the middle stands apart.
+_CERVICAL = (("1", "high"), ("3", "cervicothoracic"))
+_MID_CERVICAL = frozenset({"c4-c5", "c5-c6", "c6-c7"})
+_SPONDYLOSIS = re.compile(r"M47\.81(\d)")
+_SPONDYLOSIS_WITH = {"0": "1", "1": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,7 @@ class SpecificityWalk:
         if len(value) <= 3 or "-" in entry.parent:
             return value
         siblings = self._facets(entry.parent)
-        kinds = {
-            facet.words for facet in siblings if facet.unspecified and not facet.sides and not facet.trimester
-        }
-        if len(kinds) > 1 and "unspecified side" in entry.title.lower():
+        if self._of_side(value, siblings):
             return value  # maxillary, not any fracture below S02.40: ``_at_side`` chooses the side
         if any(facet.sides or facet.trimester for facet in siblings):
             return entry.parent
@@ -185,14 +188,37 @@ class SpecificityWalk:
             contradicted,
         )
 
+    def _of_side(self, value: str, siblings: Sequence[Facet]) -> dict[str, str]:
+        """Return the sides of a code that leaves the side open, where its siblings leave that of other kinds open.
+
+        Of M79.603, pain in an arm, beside legs: right is M79.601, left M79.602.
+        """
+        kinds = {facet.code: _letters(self._book.title(facet.code).lower()) - _OF_SIDE for facet in siblings}
+        open_side = {
+            kinds[facet.code]
+            for facet in siblings
+            if facet.unspecified and not facet.sides and not facet.trimester
+        }
+        if len(open_side) < 2:
+            return {}
+        sided = [
+            facet for facet in siblings if kinds[facet.code] == kinds.get(value) and len(facet.sides) == 1
+        ]
+        return {next(iter(facet.sides)): facet.code for facet in sided}
+
     def _at_side(self, node: str, attributes: Mapping[str, str], assumed: list[str]) -> str:
-        """Return the sibling of "..., unspecified side" that is of the stated side."""
-        title = self._book.title(node).lower()
-        if len(node) <= 3 or "-" in node or "unspecified side" not in title:
+        """Return the sibling of the stated side for a code among whose siblings are other kinds."""
+        parent = self._book.entry(node).parent
+        if (
+            parent is None
+            or len(node) <= 3
+            or "-" in parent
+            or "unspecified" not in self._book.title(node).lower()
+        ):
             return node
-        wanted = title.replace("unspecified side", f"{attributes.get('laterality')} side")
-        found = self._titles(node[:3]).get(wanted)
-        if found is None:
+        sides = self._of_side(node, self._facets(parent))
+        found = sides.get(attributes.get("laterality", ""))
+        if sides and found is None:
             assumed.append("side not stated")
         return found or node
 
@@ -238,12 +264,19 @@ class SpecificityWalk:
         return self._undenied(node, near, close, attributes), contradicted
 
     def _with_nerve(self, node: str, near: Collection[str]) -> str:
-        """Return the node of a disc disorder with the myelopathy or radiculopathy that its sentence names."""
+        """Return the node of a disc disorder or spondylosis with the myelopathy or radiculopathy that its sentence names."""
         if node.startswith(("M50.2", "M51.2")):
             for digit, named in _NERVE:
                 other = f"{node[:4]}{digit}{node[5:]}"
                 if not named.isdisjoint(near) and other in self._book:
-                    return other
+                    node = other
+                    break
+        if node.startswith("M50.") and node[5:] in ("", "0") and _MID_CERVICAL.isdisjoint(near):
+            node = next((node[:5] + digit for digit, word in _CERVICAL if word in near), node)
+        region = _SPONDYLOSIS.fullmatch(node)
+        named = [digit for digit, words in _NERVE if not words.isdisjoint(near)]
+        if region and named:
+            return f"M47.{_SPONDYLOSIS_WITH[named[0]]}{region[1].replace('9', '0')}"
         return node
 
     def _retyped(self, node: str, attributes: Mapping[str, str]) -> str:
@@ -324,7 +357,9 @@ class SpecificityWalk:
         "Primary osteoarthritis of the ankle" is not below M19.91, "unspecified site", but below M19.0.
         """
         title = self._book.title(value).lower()
-        if len(value) < 4 or not ("site" in title or title.endswith(", unspecified")):
+        if len(value) < 4 or not (
+            "site" in title or "unspecified joint" in title or title.endswith(", unspecified")
+        ):
             return value
         own = frozenset(signed_stems(title)) - _NO_SITE
         parts = BODY_PARTS.intersection(close) - own

@@ -55,6 +55,11 @@ _OF_STUDY = frozenset(
 )
 _HEAD = 400
 _SPINE = frozenset({"cervical", "thoracic", "lumbar", "lumbosacral"})
+# Levels whose region the titles of disc disorders name apart.
+_JUNCTIONS = {
+    "c2-c3": frozenset({"high"}), "c3-c4": frozenset({"high"}), "c7-t1": frozenset({"cervicothoracic"}),
+    "t12-l1": frozenset({"thoracolumbar"}),
+}  # fmt: skip
 _REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar"}
 
 
@@ -69,6 +74,7 @@ def spine_levels(text: str) -> frozenset[str]:
         second = second or first
         found |= {f"{first}{number}", f"{second}{other}", "lumbosacral" if second == "s" else _REGIONS[first]}
         found.add(f"{first}{number}-{second}{other}")
+        found |= _JUNCTIONS.get(f"{first}{number}-{second}{other}", frozenset())
     return frozenset(found)
 
 

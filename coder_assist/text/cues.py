@@ -185,7 +185,9 @@ CUES: list[Cue] = [
         "discussed the risks|explained the risks|risks benefits|risks and benefits|the risks|precautions for|"
         "notify|would be|vaccination against|vaccine for|vaccination for|immunization against|seek care|seek medical care|"
         "seek medical attention|report any|benefits and risks|risk benefits|predisposes to|decrease the risk of|"
-        "reduce the risk of|protect against|when he has|when she has|counseled on prevention of|prophylactic for",
+        "reduce the risk of|protect against|sent to pathology for|sent to the lab for|sent to lab for|"
+        "sent to the laboratory for|tested for|testing for|cultured for|stool for|stools for|swab for|titers for|serologies for|"
+        "when he has|when she has|counseled on prevention of|prophylactic for",
     ),
     *cues_of(
         Effect.HYPOTHETICAL,

@@ -44,7 +44,7 @@ TOO_LITTLE = frozenset(
     "benign malignant stable abnormal negative positive absence presence consultation follow followup repair removal "
     "excision incision drainage injection closure biopsy exploration application insertion placement revision release "
     "reconstruction replacement anesthesia imaging cast splint dressing suture light dark hot cold sun cat dog "
-    "run runs wound medication antibiotic cut block spot spell stool gas cord lump bump leak snap pop dead mark tag "
+    "run runs hanging arrest wound medication antibiotic cut block spot spell stool gas cord lump bump leak snap pop dead mark tag "
     "crash hit falls struck bite stone dust smoke fire ice sand soil mud bath sport farm street bus train boat "
     "supervision rehabilitation education advice certificate bed chair car driver passenger pedestrian door table".split()
 )

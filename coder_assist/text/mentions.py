@@ -19,10 +19,10 @@ from coder_assist.text.abbreviations import find_senses
 from coder_assist.text.assertion import CueHit, assert_mention, find_cues
 from coder_assist.text.attributes import AttributeReader
 from coder_assist.text.matcher import Match, NoteWords, TermMatcher, phrases_of
-from coder_assist.text.spread import find_spread
 from coder_assist.text.measurements import find_measurements
 from coder_assist.text.performance import performance_of
 from coder_assist.text.phrases import unknown_phrases
+from coder_assist.text.spread import find_spread
 from coder_assist.types import Assertion, Code, Mention, MentionKind, Section, SectionKind, Span, System
 
 
