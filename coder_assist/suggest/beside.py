@@ -10,7 +10,7 @@ from coder_assist.types import Code, Finding, Run, System
 
 # Diseases of which a patient has one kind: beside a stated kind, "unspecified" says nothing.
 _OF_ONE_KIND = frozenset(
-    "I48 I50 I63 F20 F31 F32 F33 N18 G40 J45 E66 K57 C34 C50 C67 C18 N40 L40 E05 J32 G47".split()
+    "I48 I50 I63 F20 F31 F32 F33 N18 G40 J45 E66 K57 C34 C50 C67 C18 N40 L40 E05 J32 G47 C43 C44 D22 D23".split()
 )
 
 

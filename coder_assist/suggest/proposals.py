@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -70,20 +71,20 @@ _NEEDS: dict[str, frozenset[str]] = {
     ),
     **dict.fromkeys(("I11", "I12", "I13"), frozenset("I10 I11 I12 I13 I15 I16".split())),
 }
-_PREGNANCY = frozenset("Z33 Z34 Z36 Z37 Z39 Z3A".split())
+_PREGNANCY = re.compile(
+    r"pregnan|gestation|gravid|trimester|obstetric|\bweeks?\b|\blabor\b|\biup\b", re.IGNORECASE
+)
 
 
 def _may_be_remembered(
-    code: Code, proposals: Mapping[Code, Proposal], held: frozenset[str] | set[str]
+    code: Code, proposals: Mapping[Code, Proposal], held: frozenset[str], pregnant: bool
 ) -> bool:
     """Say whether a note names what a remembered code presupposes: diabetes, hypertension or a pregnancy."""
     if code.system is not System.ICD10CM or code in proposals:
         return True
     category = code.value[:3]
-    if category[0] == "O":
-        return any(other[0] == "O" or other in _PREGNANCY for other in held)
     needed = _NEEDS.get(category)
-    return needed is None or not needed.isdisjoint(held)
+    return pregnant if category[0] == "O" else needed is None or not needed.isdisjoint(held)
 
 
 def _of_a_site(value: str, other: str) -> bool:
@@ -194,10 +195,16 @@ class Proposer:
     ) -> None:
         """Add what the learned phrases of the documents are remembered for; of one code the best few phrases."""
         by_code: dict[Code, list[tuple[float, int, Document, Mention, float]]] = {}
-        held = {code.value[:3] for code, known in proposals.items() if any(map(affirmed, known.candidates))}
+        held = frozenset(
+            code.value[:3] for code, known in proposals.items() if any(map(affirmed, known.candidates))
+        )
+        notes = {document.note.id: document.note.text for document, _, _ in mentions}
+        pregnant = any(map(_PREGNANCY.search, notes.values()))
         for document, mention, position in mentions:
             for found in memory.lookup(mention.term_keys[0]):
-                if found.precision >= LEAST_PRECISION and _may_be_remembered(found.code, proposals, held):
+                if found.precision >= LEAST_PRECISION and _may_be_remembered(
+                    found.code, proposals, held, pregnant
+                ):
                     by_code.setdefault(found.code, []).append(
                         (found.precision, found.seen, document, mention, position)
                     )

@@ -24,6 +24,7 @@ _NO_SITE = frozenset({"unspecified", "site", "joint"})
 # What a title may add to another that only names the site.
 _SITES = BODY_PARTS | {"other"}
 _SIDES_OF = frozenset({"left", "right", "unilateral", "bilateral"})
+_OPEN_SIDE = re.compile(r"(?:, unspecified|unspecified side)$")
 _OF_SIDE = _SIDES_OF | {"unspecified", "side"}
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
@@ -199,7 +200,7 @@ class SpecificityWalk:
             for facet in siblings
             if facet.unspecified and not facet.sides and not facet.trimester
         }
-        if len(open_side) < 2:
+        if len(open_side) < 2 or not _OPEN_SIDE.search(self._book.title(value).lower()):
             return {}
         sided = [
             facet for facet in siblings if kinds[facet.code] == kinds.get(value) and len(facet.sides) == 1
@@ -264,19 +265,19 @@ class SpecificityWalk:
         return self._undenied(node, near, close, attributes), contradicted
 
     def _with_nerve(self, node: str, near: Collection[str]) -> str:
-        """Return the node of a disc disorder or spondylosis with the myelopathy or radiculopathy that its sentence names."""
-        if node.startswith(("M50.2", "M51.2")):
-            for digit, named in _NERVE:
-                other = f"{node[:4]}{digit}{node[5:]}"
-                if not named.isdisjoint(near) and other in self._book:
-                    node = other
-                    break
+        """Return the node of a disc disorder or spondylosis with the nerve and level that its sentence names."""
+        digit = next((digit for digit, stems in _NERVE if not stems.isdisjoint(near)), None)
+        if (
+            digit is not None
+            and node.startswith(("M50.2", "M51.2"))
+            and f"{node[:4]}{digit}{node[5:]}" in self._book
+        ):
+            node = f"{node[:4]}{digit}{node[5:]}"
         if node.startswith("M50.") and node[5:] in ("", "0") and _MID_CERVICAL.isdisjoint(near):
-            node = next((node[:5] + digit for digit, word in _CERVICAL if word in near), node)
+            node = next((node[:5] + last for last, word in _CERVICAL if word in near), node)
         region = _SPONDYLOSIS.fullmatch(node)
-        named = [digit for digit, words in _NERVE if not words.isdisjoint(near)]
-        if region and named:
-            return f"M47.{_SPONDYLOSIS_WITH[named[0]]}{region[1].replace('9', '0')}"
+        if region and digit is not None:
+            return f"M47.{_SPONDYLOSIS_WITH[digit]}{region[1].replace('9', '0')}"
         return node
 
     def _retyped(self, node: str, attributes: Mapping[str, str]) -> str:
@@ -338,8 +339,8 @@ class SpecificityWalk:
             score, best, _ = max(deeper, default=(0.0, node, ""))
             if score >= CLEARLY_NAMED and not self._vague(best):
                 known = {stem.lstrip("~") for stem in signed_stems(self._book.title(value))}
-                named = (self._facet(best).words & frozenset(close)) - known
-                if any(not word.isdigit() for word in named):
+                added = (self._facet(best).words & frozenset(close)) - known
+                if any(not word.isdigit() for word in added):
                     return best
             node, entry = entry.parent, self._book.entry(entry.parent)
         return self._at_site(value, close)

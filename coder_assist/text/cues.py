@@ -227,6 +227,12 @@ CUES: list[Cue] = [
         ],
         limit=1,
     ),
+    # A spouse who left the house is still a spouse.
+    *cues_of(
+        Effect.HYPOTHETICAL,
+        each("husband|wife|spouse|boyfriend|girlfriend", "left", "for|around|at|to|in the|the house|home|town|early|that"),
+        limit=1,
+    ),
     *cues_of(Effect.HYPOTHETICAL, each("if", "he has|she has|the patient has|you have|there is|there are|there was|there were")),
     *cues_of(Effect.HYPOTHETICAL, "as needed|prn|p.r.n", limit=3, close=True),
     *cues_of(
