@@ -8,25 +8,45 @@ from dataclasses import replace
 from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.types import Code, Finding, Run, System
 
+# Diseases of which a patient has one kind: beside a stated kind, "unspecified" says nothing.
+_OF_ONE_KIND = frozenset(
+    "I48 I50 I63 F20 F31 F32 F33 N18 G40 J45 E66 K57 C34 C50 C67 C18 N40 L40 E05 J32 G47 C43 C44 D22 D23".split()
+)
+
 
 def redundant(chosen: set[Code], scored: Mapping[Code, tuple[Proposal, float]]) -> set[Code]:
     """Return the chosen codes that a more probable one makes redundant.
 
     Of a combination code and its parts, the less probable; and a code all of whose words another code of
     its category rests on ("heart failure" within "acute systolic heart failure"), unless they are the two
-    sides of one mention.
+    sides of one mention. Of a disease that a patient has one kind of, the unspecified code beside a stated kind.
     """
     found = set()
     for code in chosen:
         proposal, probability = scored[code]
         for other in chosen - {code}:
             rival, higher = scored[other]
+            vaguer = _vaguer(proposal, rival)
+            if vaguer:
+                found.add(code)
+            if vaguer is not None:
+                continue
             if higher < probability or (higher == probability and other > code):
                 continue
             combined = other.value == proposal.displaced_by or rival.displaced_by == code.value
             if combined or (proposal.category == rival.category and _rests_on_words_of(proposal, rival)):
                 found.add(code)
     return found
+
+
+def _vaguer(proposal: Proposal, rival: Proposal) -> bool | None:
+    """Say whether a code leaves the kind of a disease open that its rival states; ``None`` where both or neither do."""
+    if proposal.category != rival.category or proposal.category not in _OF_ONE_KIND:
+        return None
+    if proposal.category == "G47" and not (proposal.code.value[:5] == rival.code.value[:5] == "G47.3"):
+        return None
+    open_kind, open_rival = ("unspecified" in p.title.lower().split("without")[0] for p in (proposal, rival))
+    return None if open_kind == open_rival else open_kind
 
 
 def _rests_on_words_of(proposal: Proposal, rival: Proposal) -> bool:

@@ -73,8 +73,12 @@ class Combiner:
             if not past or proposal.code.system is not System.ICD10CM:
                 continue
             value = self.history_of(proposal.code.value)
-            if value is not None:
-                self._extend(proposals, walk(value, past[0]), past, "history")
+            if value is None:
+                continue
+            status = walk(value, past[0])
+            self._extend(proposals, status, past, "history")
+            if len(past) == sum(map(affirmed, proposal.candidates)):
+                proposal.displaced_by = status  # nothing in the notes speaks of it as current
 
     def _combine(
         self,

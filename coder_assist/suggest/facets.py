@@ -51,7 +51,8 @@ def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
     facets = []
     # A lone "left" among the children (left ventricular failure) is a word like others, not a side to choose.
     all_sides = frozenset[str]().union(*(_sides(own - known) for own in stems.values()))
-    sided = {"left", "right"} <= all_sides
+    # "Unilateral" beside siblings without a side (emphysema) names a disease of its own, not either side.
+    sided = {"left", "right"} <= all_sides and any(SIDES & (own - known) for own in stems.values())
     vague = {child: title.count("unspecified") for child, title in titles.items()}
     least = min(vague.values(), default=0)
     for child in children:
@@ -61,7 +62,7 @@ def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
         if own <= _ORDINARY and parts < known & BODY_PARTS and "unspecified" not in title:
             own |= parts  # "wrist" below "wrist and hand"
         of_trimester = "trimester" in title
-        extra = _ORDINARY | {"trimester", "unilateral"} | (SIDES if sided else frozenset())
+        extra = _ORDINARY | {"trimester"} | (SIDES | {"unilateral"} if sided else frozenset())
         told = frozenset(
             stem for stem in own - extra - (TRIMESTERS if of_trimester else frozenset()) if stem[0] != "~"
         )
@@ -73,7 +74,8 @@ def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
                 told,
                 told & JOINED_PARTS,
                 not told.isdisjoint(("dominant", "nondominant")),
-                frozenset(stem[1:] for stem in own if stem[0] == "~") - extra,
+                # "Supracondylar fracture without intercondylar fracture" denies the other kind, not the fracture.
+                frozenset(stem[1:] for stem in own if stem[0] == "~") - extra - stems[child],
                 vague[child] > least or len(children) == 1,
                 title.startswith("other ") or ", other" in title or "other specified" in title,
                 any(stem[0] == "~" for stem in stems[child]),

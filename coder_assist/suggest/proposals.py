@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -63,6 +64,35 @@ _PERFORMED = frozenset(
         SectionKind.EXAMINATION,
     }
 )
+
+
+# What phrases of other notes were remembered for holds here only where the note itself names the condition that
+# the code combines: "peripheral vascular disease" is E11.51 in a diabetic.
+_NEEDS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("E08", "E09", "E10", "E11", "E13"), frozenset("E08 E09 E10 E11 E13 E16 R73 Z79".split())
+    ),
+    **dict.fromkeys(("I11", "I12", "I13"), frozenset("I10 I11 I12 I13 I15 I16".split())),
+}
+_PREGNANCY = re.compile(
+    r"pregnan|gestation|gravid|trimester|obstetric|\bweeks?\b|\blabor\b|\biup\b", re.IGNORECASE
+)
+
+
+def _may_be_remembered(
+    code: Code, proposals: Mapping[Code, Proposal], held: frozenset[str], pregnant: bool
+) -> bool:
+    """Say whether a note names what a remembered code presupposes: diabetes, hypertension or a pregnancy."""
+    if code.system is not System.ICD10CM or code in proposals:
+        return True
+    category = code.value[:3]
+    needed = _NEEDS.get(category)
+    return pregnant if category[0] == "O" else needed is None or not needed.isdisjoint(held)
+
+
+def _of_a_site(value: str, other: str) -> bool:
+    """Say whether a code is that of an injury whose site the other gives: T14 is for the unspecified region."""
+    return value.startswith("T14") and other[0] == "S"
 
 
 class Proposer:
@@ -191,9 +221,16 @@ class Proposer:
     ) -> None:
         """Add what the learned phrases of the documents are remembered for; of one code the best few phrases."""
         by_code: dict[Code, list[tuple[float, int, Document, Mention, float]]] = {}
+        held = frozenset(
+            code.value[:3] for code, known in proposals.items() if any(map(affirmed, known.candidates))
+        )
+        notes = {document.note.id: document.note.text for document, _, _ in mentions}
+        pregnant = any(map(_PREGNANCY.search, notes.values()))
         for document, mention, position in mentions:
             for found in memory.lookup(mention.term_keys[0]):
-                if found.precision >= LEAST_PRECISION:
+                if found.precision >= LEAST_PRECISION and _may_be_remembered(
+                    found.code, proposals, held, pregnant
+                ):
                     by_code.setdefault(found.code, []).append(
                         (found.precision, found.seen, document, mention, position)
                     )
@@ -252,6 +289,15 @@ class Proposer:
         return Proposal(code, entry.title) if entry is not None else None
 
     def _terms(self, mention: Mention) -> Iterable[tuple[Term, float, str, int]]:
+        """Return the choices of a mention; the words "body mass index" without a number choose no index."""
+        measured = mention.source == "measurement" or any(map(str.isdigit, mention.text))
+        return [
+            choice
+            for choice in self._choices_of(mention)
+            if measured or not choice[0].code.value.startswith("Z68")
+        ]
+
+    def _choices_of(self, mention: Mention) -> Iterable[tuple[Term, float, str, int]]:
         """Return the terms a mention may mean, first choice first, with score, source and ambiguity."""
         if mention.source == "phrase":
             if mention.section is SectionKind.PROCEDURE:
@@ -348,6 +394,9 @@ class Proposer:
         if source not in ("drug", "retrieval", "measurement") and self._vague(resolutions[0].code):
             completed = self._completed(mention, surroundings, code)
             if completed != code:
+                attributes = surroundings.attributes(
+                    mention, *self._walk.regions(self._walk.lift(completed.value))
+                )
                 resolutions = self._walk.resolve_sides(
                     completed.value, near, surroundings.around, attributes, close
                 )
@@ -448,8 +497,8 @@ class Proposer:
 
         "Burn of the right palm" holds "burn" (site unspecified) and, in pieces, "palm burn".
         """
-        if code.value[0] == "F":
-            return code  # "depression" next to "psychosis" is two disorders, not one
+        if code.value[0] == "F" or code.value.startswith(("C77", "C78", "C79")):
+            return code  # "depression" next to "psychosis" is two disorders; "metastasis" next to "cancer" two cancers
         own = [stem for stem in self._stems_of(mention.text) if stem not in NOT_OF_A_TERM]
         best: tuple[int, Code] | None = None
         for added in surroundings.beside(mention):
@@ -458,7 +507,7 @@ class Proposer:
             for term in self._library.lexicon.terms_of(key_of([*own, *added])):
                 if (
                     term.code.system is System.ICD10CM
-                    and term.code.value[0] == code.value[0]
+                    and (term.code.value[0] == code.value[0] or _of_a_site(code.value, term.code.value))
                     and (not self._vague(term.code.value) or term.code.value[:3] != code.value[:3])
                     and (best is None or len(added) > best[0])
                 ):

@@ -9,7 +9,7 @@ node acute) the node that the note names is taken if the category has one, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -20,10 +20,12 @@ from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, plain
 from coder_assist.text.attributes import PART_REGIONS, trimester_of
 
 # Words of a title that says no more than that the site is not stated.
-_NO_SITE = frozenset({"unspecified", "site"})
+_NO_SITE = frozenset({"unspecified", "site", "joint"})
 # What a title may add to another that only names the site.
 _SITES = BODY_PARTS | {"other"}
 _SIDES_OF = frozenset({"left", "right", "unilateral", "bilateral"})
+_OPEN_SIDE = re.compile(r"(?:, unspecified|unspecified side)$")
+_OF_SIDE = _SIDES_OF | {"unspecified", "side"}
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
 PART_NAMED = 1.3
@@ -44,6 +46,14 @@ _STAGE = re.compile(r"\bstage (\d[ab]?|unstageable)\b|\b(first|second|third) deg
 _DEFICITS = frozenset(
     "hemiplegia hemiparesis aphasia dysphagia dysarthria weakness ataxia deficit cognitive paralysis".split()
 )
+
+# The digit of M50 and M51 that a disc's pressure on the cord or a root takes in place of displacement (2).
+_NERVE = (("0", frozenset({"myelopathy"})), ("1", frozenset({"radiculopathy", "sciatica"})))
+# The digit of M50 for the levels above and below the middle of the neck; what is told of the middle stands apart.
+_CERVICAL = (("1", "high"), ("3", "cervicothoracic"))
+_MID_CERVICAL = frozenset({"c4-c5", "c5-c6", "c6-c7"})
+_SPONDYLOSIS = re.compile(r"M47\.81(\d)")
+_SPONDYLOSIS_WITH = {"0": "1", "1": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,8 @@ class SpecificityWalk:
         if len(value) <= 3 or "-" in entry.parent:
             return value
         siblings = self._facets(entry.parent)
+        if self._of_side(value, siblings):
+            return value  # maxillary, not any fracture below S02.40: ``_at_side`` chooses the side
         if any(facet.sides or facet.trimester for facet in siblings):
             return entry.parent
         return value
@@ -152,7 +164,7 @@ class SpecificityWalk:
         assumed: list[str] = []
         alternatives: list[str] = []
         node, contradicted = self._reconcile(self.lift(value), near, close, attributes)
-        node = self._refine(self.lift(node), near, close, attributes)
+        node = self._refine(self._at_side(self.lift(node), attributes, assumed), near, close, attributes)
         while attributes.get("laterality") == "bilateral" and "unilateral" in self._book.title(node).lower():
             parent = self._book.entry(node).parent
             if len(node) <= 3 or parent is None:
@@ -176,6 +188,40 @@ class SpecificityWalk:
             self._billable_alternatives(node, alternatives, near, around, attributes),
             contradicted,
         )
+
+    def _of_side(self, value: str, siblings: Sequence[Facet]) -> dict[str, str]:
+        """Return the sides of a code that leaves the side open, where its siblings leave that of other kinds open.
+
+        Of M79.603, pain in an arm, beside legs: right is M79.601, left M79.602.
+        """
+        kinds = {facet.code: _letters(self._book.title(facet.code).lower()) - _OF_SIDE for facet in siblings}
+        open_side = {
+            kinds[facet.code]
+            for facet in siblings
+            if facet.unspecified and not facet.sides and not facet.trimester
+        }
+        if len(open_side) < 2 or not _OPEN_SIDE.search(self._book.title(value).lower()):
+            return {}
+        sided = [
+            facet for facet in siblings if kinds[facet.code] == kinds.get(value) and len(facet.sides) == 1
+        ]
+        return {next(iter(facet.sides)): facet.code for facet in sided}
+
+    def _at_side(self, node: str, attributes: Mapping[str, str], assumed: list[str]) -> str:
+        """Return the sibling of the stated side for a code among whose siblings are other kinds."""
+        parent = self._book.entry(node).parent
+        if (
+            parent is None
+            or len(node) <= 3
+            or "-" in parent
+            or "unspecified" not in self._book.title(node).lower()
+        ):
+            return node
+        sides = self._of_side(node, self._facets(parent))
+        found = sides.get(attributes.get("laterality", ""))
+        if sides and found is None:
+            assumed.append("side not stated")
+        return found or node
 
     def _not_one_sided(self, node: str, near: Collection[str], attributes: Mapping[str, str]) -> str:
         """Leave "unilateral ..., unspecified" for the category's unspecified code where no side is stated."""
@@ -204,7 +250,9 @@ class SpecificityWalk:
             and not _DEFICITS.isdisjoint(near)
         ):
             return "I69.30", False
-        node = self._retyped(node, attributes)
+        if node.startswith("S22.3") and attributes.get("count") == "multiple":
+            return f"S22.4{node[5:]}", False  # S22.3 is the fracture of one rib
+        node = self._with_nerve(self._retyped(node, attributes), near)
         contradicted = False
         title = self._book.title(node).lower()
         for wanted, unwanted in _conflicts(title, attributes):
@@ -215,6 +263,22 @@ class SpecificityWalk:
             else:
                 node, title = swapped, changed
         return self._undenied(node, near, close, attributes), contradicted
+
+    def _with_nerve(self, node: str, near: Collection[str]) -> str:
+        """Return the node of a disc disorder or spondylosis with the nerve and level that its sentence names."""
+        digit = next((digit for digit, stems in _NERVE if not stems.isdisjoint(near)), None)
+        if (
+            digit is not None
+            and node.startswith(("M50.2", "M51.2"))
+            and f"{node[:4]}{digit}{node[5:]}" in self._book
+        ):
+            node = f"{node[:4]}{digit}{node[5:]}"
+        if node.startswith("M50.") and node[5:] in ("", "0") and _MID_CERVICAL.isdisjoint(near):
+            node = next((node[:5] + last for last, word in _CERVICAL if word in near), node)
+        region = _SPONDYLOSIS.fullmatch(node)
+        if region and digit is not None:
+            return f"M47.{_SPONDYLOSIS_WITH[digit]}{region[1].replace('9', '0')}"
+        return node
 
     def _retyped(self, node: str, attributes: Mapping[str, str]) -> str:
         """Return the type 1 counterpart of a type 2 diabetes node, or the reverse, as the note states."""
@@ -263,7 +327,8 @@ class SpecificityWalk:
         while entry.parent is not None and len(node) > 4 and "unspecified" in entry.title.lower():
             ranked = self._rank(entry.parent, near, (), attributes)
             score, best, _ = ranked[0]
-            if best != node and score >= (PART_NAMED if self._names_part(best, close) else CLEARLY_NAMED):
+            named = score >= (PART_NAMED if self._names_part(best, close) else CLEARLY_NAMED)
+            if best != node and named and self._may_head(best, node, near):
                 return best
             # "C4-C5" names no child of M50.0, but one of M50.02's.
             deeper = [
@@ -274,11 +339,18 @@ class SpecificityWalk:
             score, best, _ = max(deeper, default=(0.0, node, ""))
             if score >= CLEARLY_NAMED and not self._vague(best):
                 known = {stem.lstrip("~") for stem in signed_stems(self._book.title(value))}
-                named = (self._facet(best).words & frozenset(close)) - known
-                if any(not word.isdigit() for word in named):
+                added = (self._facet(best).words & frozenset(close)) - known
+                if any(not word.isdigit() for word in added):
                     return best
             node, entry = entry.parent, self._book.entry(entry.parent)
         return self._at_site(value, close)
+
+    def _may_head(self, best: str, node: str, near: Collection[str]) -> bool:
+        """Say whether what a title is about is stated, not only where: "abscess of tendon sheath" is no synovitis."""
+        head, of, _ = plain_title(self._book.title(best).lower()).partition(" of ")
+        stems = frozenset(signed_stems(head)) if of else frozenset()
+        own = signed_stems(self._book.title(node).lower())
+        return not stems or not stems.isdisjoint(near) or not stems.isdisjoint(own)
 
     def _at_site(self, value: str, close: Collection[str]) -> str:
         """Return the node of a category that says the same of a part of the body that the words at a mention name.
@@ -286,7 +358,9 @@ class SpecificityWalk:
         "Primary osteoarthritis of the ankle" is not below M19.91, "unspecified site", but below M19.0.
         """
         title = self._book.title(value).lower()
-        if len(value) < 4 or not ("site" in title or title.endswith(", unspecified")):
+        if len(value) < 4 or not (
+            "site" in title or "unspecified joint" in title or title.endswith(", unspecified")
+        ):
             return value
         own = frozenset(signed_stems(title)) - _NO_SITE
         parts = BODY_PARTS.intersection(close) - own

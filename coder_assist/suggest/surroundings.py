@@ -37,7 +37,29 @@ _DIABETES = re.compile(
     re.IGNORECASE,
 )
 _LEVELS = re.compile(r"\b([CTL])(\d{1,2})\s*(?:-|/|to|and)\s*([CTLS]?)(\d{1,2})\b", re.IGNORECASE)
+# The part that an image or an operation is of holds for what its report finds without naming a part.
+_STUDY = re.compile(
+    r"\b(?:mri?|magnetic resonance|ct|x-?rays?|radiographs?|ultrasound|sonogram|arthrogram|views?|arthroscopy|arthroscopic|"
+    r"arthroplasty|arthrotomy|arthrocentesis)\b",
+    re.IGNORECASE,
+)
+_STUDY_PARTS = frozenset("knee hip shoulder elbow wrist ankle foot hand finger toe thumb".split())
+_OF_STUDY = frozenset(
+    {
+        SectionKind.FINDINGS,
+        SectionKind.ASSESSMENT,
+        SectionKind.INDICATION,
+        SectionKind.DIAGNOSIS_PRE,
+        SectionKind.DIAGNOSIS_POST,
+    }
+)
+_HEAD = 400
 _SPINE = frozenset({"cervical", "thoracic", "lumbar", "lumbosacral"})
+# Levels whose region the titles of disc disorders name apart.
+_JUNCTIONS = {
+    "c2-c3": frozenset({"high"}), "c3-c4": frozenset({"high"}), "c7-t1": frozenset({"cervicothoracic"}),
+    "t12-l1": frozenset({"thoracolumbar"}),
+}  # fmt: skip
 _REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar"}
 
 
@@ -52,6 +74,7 @@ def spine_levels(text: str) -> frozenset[str]:
         second = second or first
         found |= {f"{first}{number}", f"{second}{other}", "lumbosacral" if second == "s" else _REGIONS[first]}
         found.add(f"{first}{number}-{second}{other}")
+        found |= _JUNCTIONS.get(f"{first}{number}-{second}{other}", frozenset())
     return frozenset(found)
 
 
@@ -66,6 +89,17 @@ def _only_side(text: str) -> str | None:
     """Return the one side that a note speaks of at least twice, if it never names the other."""
     found = Counter(match[1].lower() for match in _SIDE.finditer(text))
     return next(iter(found)) if len(found) == 1 and found.total() > 1 else None
+
+
+def _study_part(document: Document) -> frozenset[str]:
+    """Return the one joint that a note's titles say was imaged or operated on; none if they name more."""
+    text = document.note.text
+    spans = [s.span for s in document.sections if s.kind is SectionKind.PROCEDURE] + [
+        Span(0, min(_HEAD, len(text)))
+    ]
+    lines = [line for span in spans for line in span.slice(text).splitlines() if _STUDY.search(line)]
+    named = {word.stem for line in lines for word in words(line)} & _STUDY_PARTS
+    return frozenset(named) if len(named) == 1 else frozenset()
 
 
 class Surroundings:
@@ -98,6 +132,7 @@ class Surroundings:
                     listed.add(side)
         self._sides = {keys: next(iter(found)) for keys, found in sides.items() if keys and len(found) == 1}
         self._listed_side = next(iter(listed)) if len(listed) == 1 else _only_side(text)
+        self._study = _study_part(document)
         self._spine = _only_region(text, {word.stem for word in self.words})
         self._part_sides = sides_of_parts(self.words, text)
         self._region_sides: dict[str, set[str]] = {}
@@ -148,7 +183,7 @@ class Surroundings:
         low, high = max(first, low - CLOSE // 2), min(last, high + CLOSE)
         text = canonical(word.stem for word in self.words[low:high])
         near = self.near(mention)
-        return frozenset(stem for stem in text if denied(stem) not in near)
+        return frozenset(stem for stem in text if denied(stem) not in near) | self._studied(mention)
 
     def beside(self, mention: Mention) -> list[tuple[str, ...]]:
         """Return the content words, and neighbouring pairs of them, that stand next to a mention."""
@@ -169,8 +204,16 @@ class Surroundings:
             ]
             found += [(stem,) for stem in stems]
             found += list(pairwise(stems))
-        found += [(part,) for part in sorted(self._heading_parts(self._section(mention)))]
+        found += [
+            (part,) for part in sorted(self._heading_parts(self._section(mention)) | self._studied(mention))
+        ]
         return found
+
+    def _studied(self, mention: Mention) -> frozenset[str]:
+        """Return the joint of the study or operation for a finding whose sentence names no part of the body."""
+        if not self._study or mention.section not in _OF_STUDY:
+            return frozenset()
+        return self._study if BODY_PARTS.isdisjoint(self.near(mention) - self._spine) else frozenset()
 
     def _section(self, mention: Mention) -> int:
         """Return the number of the section that a mention stands in."""
@@ -209,6 +252,8 @@ class Surroundings:
         side = self._sides.get(mention.term_keys) or side_in_heading(
             self._document.sections[self._section(mention)].title
         )
+        if side is None and (studied := self._studied(mention)):
+            parts = studied
         if side is None and parts:
             stated = {side for part in parts for side in self._part_sides.get(part, ())}
             side = next(iter(stated)) if len(stated) == 1 else None

@@ -210,6 +210,7 @@ def _ended(between: Iterable[CueHit], by: CueHit, stretch: tuple[int, int], note
             and effect in _ITEMS
             and hit.cue.effect in _ITEMS
             and _opens_item(hit, start, note)
+            and not (effect is Effect.NEGATED and _or_follows(end, note))
         ):
             return True  # "no residual weakness, history of cancer": a new item begins
     return by.cue.close and start < end and _parted(start, end, by, note)
@@ -222,6 +223,12 @@ def _opens_item(hit: CueHit, start: int, note: NoteWords) -> bool:
     return hit.first > start and (
         "," in note.between(hit.first - 1) or note.words[hit.first - 1].raw == "and"
     )
+
+
+def _or_follows(place: int, note: NoteWords) -> bool:
+    """Say whether a list goes on to an "or": "no chest pain, history of cancer, or fever" denies every item."""
+    last = note.ranges[note.sentence_of[place]][1]
+    return any(note.words[at].raw == "or" and "," in note.between(at - 1) for at in range(place + 1, last))
 
 
 def _parted(start: int, end: int, by: CueHit, note: NoteWords) -> bool:

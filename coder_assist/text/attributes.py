@@ -126,6 +126,7 @@ _WORDS: Mapping[str, tuple[Attribute, str]] = {
     "closed": (Attribute.OPENNESS, "closed"),
     "multiple": (Attribute.COUNT, "multiple"),
     "several": (Attribute.COUNT, "multiple"),
+    "ribs": (Attribute.COUNT, "multiple"),  # its stem is that of one rib
     "unstageable": (Attribute.STAGE, "unstageable"),
 }
 # "Open" and "closed" speak of operations, too.

@@ -99,7 +99,7 @@ CUES: list[Cue] = [
         "not associated with|not experiencing|rather than|no clinical evidence of|no radiographic evidence of|clear of|"
         "no indication of|not feel|resolution of|not suffer from|declines|instead of|not any|not develop|not noted any|"
         "not notice any|not|nothing to suggest|doubt|less likely|low suspicion for|low suspicion of|low probability of|"
-        "low likelihood of|not suspicious for|not thought to have|not thought to be|not believed to be|noncontributory for",
+        "low likelihood of|low probability for|low likelihood for|low suspicion of having|not suspicious for|not thought to have|not thought to be|not believed to be|noncontributory for",
     ),
     *cues_of(Effect.NEGATED, each("have|has|had|did|could|not", "not seen|not found|not noted|not identified|seen any|found any")),
     *cues_of(
@@ -185,11 +185,53 @@ CUES: list[Cue] = [
         "discussed the risks|explained the risks|risks benefits|risks and benefits|the risks|precautions for|"
         "notify|would be|vaccination against|vaccine for|vaccination for|immunization against|seek care|seek medical care|"
         "seek medical attention|report any|benefits and risks|risk benefits|predisposes to|decrease the risk of|"
-        "reduce the risk of|protect against|when he has|when she has|counseled on prevention of|prophylactic for",
+        "reduce the risk of|protect against|sent to pathology for|sent to the lab for|sent to lab for|"
+        "sent to the laboratory for|tested for|testing for|cultured for|stool for|stools for|swab for|titers for|serologies for|"
+        "when he has|when she has|counseled on prevention of|prophylactic for",
     ),
     *cues_of(
         Effect.HYPOTHETICAL,
         each("risks include|risks including|risks included|include|includes|included|including", "but", "|are|were|is", "not limited to"),
+    ),
+    *cues_of(
+        Effect.HYPOTHETICAL,
+        each(
+            "complications|complications that|complications which|risks that|risks which|side effects which|side effects that",
+            "may|might|could|can", "occur|arise|develop|result|happen",
+        ),
+    ),
+    *cues_of(Effect.HYPOTHETICAL, each("potential|possible|known|usual", "complications|risks", "of|include|including|such as|are")),
+    # Weight that is meant to be lost is no abnormal loss.
+    *cues_of(
+        Effect.HYPOTHETICAL,
+        each(
+            "weight loss",
+            "surgery|operation|procedure|procedures|program|programs|modalities|modality|attempt|attempts|effort|efforts|"
+            "goal|goals|option|options|plan|plans|diet|diets|center|clinic|medication|medications|regimen|strategies|"
+            "methods|products|pills|support|measures|journey|will|would|therapy|drugs|counselor|regimens|is recommended",
+        ),
+        limit=1,
+    ),
+    *cues_of(
+        Effect.HYPOTHETICAL,
+        [
+            *each(
+                "surgical|sustainable|sustained|intentional|desired|planned|voluntary|deliberate|purposeful|medical|bariatric|"
+                "achieve|achieving|attempts at|attempted|attempting|tried|for|facilitate|promote|encouraged|encourage|"
+                "recommend|recommended|advised|discussed|importance of|benefits of|benefit from|goal of|achieved|supervised|"
+                "diet and|exercise and|diet, exercise and|diet and exercise for|desires|wants|need for|help with|counseled on|"
+                "preoperative|postoperative|expected|appropriate|successful|excellent|good",
+                "weight loss",
+            ),
+            *each("help|difficulty|trouble|interested in|plan on|work on|working on|struggles with|success in|goal of", "losing weight"),
+        ],
+        limit=1,
+    ),
+    # A spouse who left the house is still a spouse.
+    *cues_of(
+        Effect.HYPOTHETICAL,
+        each("husband|wife|spouse|boyfriend|girlfriend", "left", "for|around|at|to|in the|the house|home|town|early|that"),
+        limit=1,
     ),
     *cues_of(Effect.HYPOTHETICAL, each("if", "he has|she has|the patient has|you have|there is|there are|there was|there were")),
     *cues_of(Effect.HYPOTHETICAL, "as needed|prn|p.r.n", limit=3, close=True),
@@ -207,7 +249,7 @@ CUES: list[Cue] = [
     ),
     *cues_of(
         Effect.HYPOTHETICAL,
-        "can occur|could occur|may occur|can develop|could develop|was offered|is offered",
+        "can occur|could occur|may occur|might occur|can develop|could develop|may develop|might develop|was offered|is offered",
         forward=False, backward=True, limit=4,
     ),
     *cues_of(
@@ -248,10 +290,11 @@ CUES: list[Cue] = [
         "not a surgical|no time|without difficulty|no medication|no medications|no new medication|no new medications|"
         "not receive|not received|not sleep|not work|not walk|not eat|not known to be|not changed|not help|not helped|"
         "long history of|long standing history of|longstanding history of|lifelong history of|not start|not started|"
+        "surgical absence of|acquired absence of|congenital absence of|postsurgical absence of|partial absence of|"
         "without doubt|without contrast|without iv contrast|without intravenous contrast|without oral contrast|without and with|"
-        "with and without|without gadolinium|without and with contrast|with and without contrast|surgical absence of|"
-        "surgically absent|lack of information|lack of insurance|neu negative|her2 negative|her 2 negative|pr negative|"
-        "triple negative|ongoing risks including|the former|not stop|not stopped|no longer able|no longer takes|no longer taking|not require|not required|not use|not using",
+        "with and without|without gadolinium|without and with contrast|with and without contrast|surgically absent|"
+        "lack of information|lack of insurance|neu negative|her2 negative|her 2 negative|pr negative|triple negative|"
+        "ongoing risks including|the former|not stop|not stopped|no longer able|no longer takes|no longer taking|not require|not required|not use|not using",
         limit=0,
     ),
     *cues_of(Effect.PSEUDO, each("hour|day|week|month|year|hours|days|weeks|months|years", "history of"), limit=0),

@@ -45,7 +45,7 @@ TOO_LITTLE = frozenset(
     "benign malignant stable abnormal negative positive absence presence consultation follow followup repair removal "
     "excision incision drainage injection closure biopsy exploration application insertion placement revision release "
     "reconstruction replacement anesthesia imaging cast splint dressing suture light dark hot cold sun cat dog "
-    "run runs wound medication antibiotic cut block spot spell stool gas cord lump bump leak snap pop dead mark tag "
+    "run runs hanging arrest wound medication antibiotic cut block spot spell stool gas cord lump bump leak snap pop dead mark tag "
     "crash hit falls struck bite stone dust smoke fire ice sand soil mud bath sport farm street bus train boat "
     "supervision rehabilitation education advice certificate bed chair car driver passenger pedestrian door table".split()
 )
@@ -341,6 +341,8 @@ class TermMatcher:
             return None
         if window[-1] - window[0] > len(window) + 4:
             return None
+        if any(note.stems[place] == "well" and note.stems[place - 1] == "as" for place in window if place):
+            return None  # "examination, as well as" is no well examination
         if all(note.stems[place].isdigit() and note.stems[place] in TOO_LITTLE for place in window):
             return None
         if self._joins(note, window) and not self._is_joint_term(term_key):

@@ -24,7 +24,9 @@ _TITLES: dict[SectionKind, str] = {
     "past medical/surgical history|medical problems|problem list|chronic problems|past medical hx|pertinent medical history|"
     "past ocular history|past psychiatric history|psychiatric history|personal history|birth history|obstetrical history|"
     "past obstetric history|past medical problems|coronary risk factors|past and family history|pmh/psh|illnesses|"
-    "medical illnesses|gynecologic history|ob history|past oncologic history|significant past medical history",
+    "medical illnesses|gynecologic history|ob history|past oncologic history|significant past medical history|"
+    "medical conditions|chronic conditions|chronic medical conditions|past medical conditions|comorbid conditions|"
+    "comorbidities|other medical conditions|coexisting conditions|concurrent medical conditions|active medical problems",
     K.HISTORY_SURGICAL: "past surgical history|psh|surgical history|past surgical hx|operations|surgeries|pshx|"
     "previous surgeries|prior surgeries|past surgeries|surgical hx|prior surgical history",
     K.HISTORY_FAMILY: "family history|fhx|fh|family medical history|family hx|family psychiatric history|"
@@ -51,7 +53,8 @@ _TITLES: dict[SectionKind, str] = {
     "axis iii|assessment & plan|ed diagnosis|emergency department diagnosis|working diagnosis|clinical impressions|"
     "impressions|assessments|medical decision making|imp|overall impression|secondary diagnoses|secondary diagnosis|"
     "primary diagnosis|principal diagnosis|other diagnoses|active problems|pathologic diagnosis|final pathologic diagnosis|"
-    "diagnostic impressions|ultrasound diagnosis|problem|assessment and recommendations|assessment and recommendation",
+    "diagnostic impressions|ultrasound diagnosis|problem|assessment and recommendations|assessment and recommendation|"
+    "allowed conditions|accepted conditions|claimed conditions|contested conditions|current conditions|conditions|conditions treated",
     K.PLAN: "plan|recommendations|recommendation|plans|treatment plan|p|disposition|treatment|discussion|followup|follow up|"
     "follow-up|postoperative plan|management|plan of care|orders|plan/recommendations|recommendations/plan|therapy",
     K.DIAGNOSIS_PRE: "preoperative diagnosis|preoperative diagnoses|preop diagnosis|pre-operative diagnosis|"
@@ -134,7 +137,7 @@ _WORDS: tuple[tuple[str, SectionKind], ...] = (
     (r"findings", K.FINDINGS),
     (r"laborator|\blabs?\b|x-?rays?\b|\bct\b|\bmri\b|ultrasound|\bekg\b|radiograph|studies|imaging|\bdata\b", K.RESULTS),
     (r"\bexam(?:ination)?\b|vital signs", K.EXAMINATION),
-    (r"instructions|condition|prognosis", K.INSTRUCTIONS),
+    (r"instructions|condition\b|prognosis", K.INSTRUCTIONS),
     (r"anesthe", K.ANESTHESIA),
 )  # fmt: skip
 _WORD_RULES = tuple((re.compile(pattern), kind) for pattern, kind in _WORDS)
