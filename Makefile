@@ -31,9 +31,15 @@ check: install
 SHARED ?= ../shared/data
 REAL := $(wildcard $(SHARED)/mtsamples/coded-train.jsonl $(SHARED)/mtsamples/coded-blind.jsonl)
 PRIORS := $(wildcard $(SHARED)/mdace/code-counts.tsv)
+TEXTS := $(wildcard $(SHARED)/mtsamples/uncoded.jsonl.gz)
+# Our codes of notes whose texts are somebody else's: joined where the texts are here.
+JOINED := $(if $(TEXTS),build/mtsamples-coded.jsonl)
 
-train: install
-	$(BIN)/coder-assist train $(foreach file,$(REAL) corpora/encounters.jsonl,--corpus $(file)) \
+build/mtsamples-coded.jsonl: corpora/mtsamples-codes.jsonl $(TEXTS)
+	$(BIN)/coder-assist corpus attach corpora/mtsamples-codes.jsonl $(TEXTS) --out $@
+
+train: install $(JOINED)
+	$(BIN)/coder-assist train $(foreach file,$(REAL) $(JOINED) corpora/encounters.jsonl,--corpus $(file)) \
 	  $(if $(PRIORS),--priors $(PRIORS)) --alone corpora/encounters.jsonl --out models/clinical-us
 
 bench: install

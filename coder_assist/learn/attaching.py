@@ -1,11 +1,11 @@
 """Codes kept apart from the texts they are of: the codes are ours to publish, the texts are somebody else's.
 
 A line of such a file has the note's ``id``, the SHA-256 of its text in UTF-8 (``text_sha256``), what is known of the
-encounter (``setting``, ``specialty``, ``title``), and ``codes`` as in a coded corpus, with evidence as offsets alone.
+encounter, such as its ``setting``, and ``codes`` as in a coded corpus, with evidence as offsets alone.
 
 >>> text = "Left knee pain."
 >>> line = {"id": "n1", "text_sha256": text_digest(text), "codes": [{"system": "ICD-10-CM", "code": "M25.562"}]}
->>> attached(line, text)["text"]
+>>> attached(line, {"id": "n1", "text": text})["text"]
 'Left knee pain.'
 """
 
@@ -30,16 +30,15 @@ def text_digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def attached(line: Record, text: str) -> Record:
-    """Return a line of codes as a line of a coded corpus, with its text.
+def attached(line: Record, note: Record) -> Record:
+    """Return a line of codes as a line of a coded corpus: with the text, and what else is known, of ``note``.
 
     Raises ``ValueError`` if the codes are of another text, or in no form for a corpus.
     """
-    if line.get("text_sha256") != text_digest(text):
+    if line.get("text_sha256") != text_digest(note["text"]):
         raise ValueError("the text is not the one that was coded; its SHA-256 differs")
-    return checked_record(
-        {"text": text, **{key: value for key, value in line.items() if key != "text_sha256"}}
-    )
+    own = {key: value for key, value in line.items() if key != "text_sha256"}
+    return checked_record({**note, **own})
 
 
 def attach(codes: Path, texts: Path) -> Iterator[Record]:
@@ -48,7 +47,7 @@ def attach(codes: Path, texts: Path) -> Iterator[Record]:
     Raises ``CorpusError`` with file and line for a line that is not in its form, whose text is absent or differs, and
     ``InputError`` for a file that cannot be read; their messages hold ids, no note text.
     """
-    known = {record["id"]: record["text"] for _, record in _records(texts, "text")}
+    known = {record["id"]: record for _, record in _records(texts, "text")}
     for number, line in _records(codes, "text_sha256"):
         if line["id"] not in known:
             raise CorpusError(codes.name, number, f"{texts.name} has no text with the id {line['id']!r}")

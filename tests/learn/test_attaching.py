@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coder_assist.codes import Library
 from coder_assist.errors import CorpusError, InputError
 from coder_assist.learn.attaching import attach, text_digest
 
@@ -71,3 +72,30 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         texts.write_bytes(broken)
         with pytest.raises(InputError, match="gzip"):
             list(attach(codes, texts))
+
+
+CODES = Path(__file__).parents[2] / "corpora" / "mtsamples-codes.jsonl"
+TEXTS = Path(__file__).parents[3] / "shared" / "data" / "mtsamples" / "uncoded.jsonl.gz"
+
+
+def test_our_codes_of_other_texts_are_codes_alone(library: Library) -> None:
+    """Every diagnosis is billable in the book, every note has at most one primary, and no line holds words of a note."""
+    lines = [json.loads(line) for line in CODES.read_text(encoding="utf-8").splitlines()]
+    assert len({line["id"] for line in lines}) == len(lines) > 1000
+    for line in lines:
+        assert set(line) == {"id", "text_sha256", "setting", "codes"}
+        assert sum(code.get("primary", False) for code in line["codes"]) <= 1
+        for code in line["codes"]:
+            assert set(code) <= {"system", "code", "status", "evidence", "primary"}
+            assert all(set(piece) == {"start", "end"} for piece in code["evidence"]), line["id"]
+            if code["system"] == "ICD-10-CM":
+                entry = library.icd.get(code["code"])
+                assert entry is not None, (line["id"], code["code"])
+                assert entry.billable, (line["id"], code["code"])
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not TEXTS.is_file(), reason="needs the shared corpora beside the checkout")
+def test_our_codes_meet_the_shared_texts() -> None:
+    """All of them join with the texts that were coded."""
+    assert sum(bool(line["codes"]) for line in attach(CODES, TEXTS)) > 1000
