@@ -79,7 +79,7 @@ class Procedure:
     """A CPT or HCPCS code with our own label and the words of notes for it.
 
     ``requires`` is a conjunction of groups, one cue of each must stand in the note; ``excludes``
-    are cues that contradict. Of a ``family`` normally one code is reported for one operation.
+    are cues that contradict (how they are looked up: ``suggest.families``). Of a ``family`` normally one code is reported for one operation.
     ``use``: a ``service`` is suggested; a ``supply`` only where its sentence says that it was given,
     and never preselected; a ``look-up`` is not matched with notes, only found by searching.
     """

@@ -1,9 +1,10 @@
 """What sets the procedures of a family apart: the cues of the catalogue, looked up in the notes.
 
 A cue is a phrase that begins at a word: "2 cm" is not in "1.2 cm" and "open" not in "reopen", but "fluoroscop"
-is in "fluoroscopic". What the note denies or holds possible is no cue ("without lymph node dissection", "possible
-open"), and what only the history or the plan tells of does not contradict what was done. Where the line that names
-a procedure tells of contrast, views, a size or a side, it alone says which: the next line may name another study.
+is in "fluoroscopic". What the note denies, holds possible or tells of the past is no cue ("without lymph node
+dissection", "possible open", "status post"), and what only the history or the plan tells of does not contradict
+what was done. Where the line that names a procedure tells of contrast, views, a size, a side or an approach, it alone says
+which: the next line may name another study.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from coder_assist.codes.sources import Procedure
-from coder_assist.codes.terms import Word
+from coder_assist.codes.terms import Word, stem
 from coder_assist.suggest.features import Proposal, affirmed
 from coder_assist.suggest.surroundings import Surroundings
 from coder_assist.types import Candidate, Code, SectionKind, System
@@ -26,6 +27,8 @@ OF_A_SIBLING = 0.8
 # How far before a cue the word stands that denies it, within its clause.
 _DENIED_WITHIN = 3
 _DENIALS = frozenset("no not without never nor neither denies denied possible possibly".split())
+# What "status post", "previous" and "history of" come to.
+_BEFORE = "history"
 _CLAUSE = re.compile(r"[.;:,\n]")
 # A short word is a cue as a whole: "bal" is not in "balloon".
 _SHORT = 3
@@ -55,6 +58,10 @@ _CONTRAST = (
 _VIEWS = r"\bviews?\b|\bap\b|\bpa\b|\bportable\b|\bcomplete\b|\bseries\b"
 _SIZE = r"\d ?(?:cm|mm|x)\b|\dx\d"
 _SIDE = r"left|right|bilateral|both|unilateral"
+# How an operation came in; one that was converted names both ways.
+_APPROACH = (
+    r"vats|thoracoscop\w*|thoracotomy|video assisted|laparoscop\w*|laparotomy|robot\w*|arthroscop\w*|open"
+)
 _LIMB = r"(?: (?:upper|lower))?(?: (?:extremity|extremities|legs?|arms?))"
 _ASPECTS = tuple(
     (re.compile(of_cue), re.compile(of_line))
@@ -63,6 +70,7 @@ _ASPECTS = tuple(
         (_VIEWS, _VIEWS),
         (_SIZE, _SIZE),
         (rf"^(?:{_SIDE})(?:{_LIMB})?$", rf"\b(?:{_SIDE}|legs|arms|extremities)\b"),
+        (rf"^(?:{_APPROACH})$", rf"\b(?:{_APPROACH})\b"),
     )
 )
 # "L4 to S1" is read as "L4-S1".
@@ -102,7 +110,8 @@ class _Words:
             return False
         last = cue.rpartition(" ")[2]
         whole = len(last) <= _SHORT and last.isalpha()
-        deniable = cue.partition(" ")[0] not in _DENIALS
+        first = cue.partition(" ")[0]
+        deniable = first not in _DENIALS and stem(first) != _BEFORE
         while at >= 0:
             end = at + len(wanted)
             ends = not whole or self._line.startswith((" ", "s "), end)
@@ -123,7 +132,7 @@ class _Words:
             (text, word), (_, following) = self._words[place], self._words[place + 1]
             if following.start < word.end or _CLAUSE.search(text, word.end, following.start):
                 return False
-            if word.raw in _DENIALS:
+            if word.raw in _DENIALS or word.stem == _BEFORE:
                 return True
         return False
 

@@ -183,7 +183,7 @@ class Context:
 
 
 # What a mention's attribute ``performance`` says of a procedure that earns no code today.
-_NOT_TODAY = NOT_DONE | {Performance.BEFORE}
+NOT_TODAY = NOT_DONE | {Performance.BEFORE}
 # Looked up once: ``affirmed`` is asked some hundred times a note, and a name costs less than a member of an enum.
 _AFFIRMED, _PATIENT, _HYPOTHETICAL = Polarity.AFFIRMED, Experiencer.PATIENT, Temporality.HYPOTHETICAL
 _UNCERTAIN, _HISTORICAL, _ICD = Certainty.UNCERTAIN, Temporality.HISTORICAL, System.ICD10CM
@@ -200,8 +200,7 @@ def affirmed(candidate: Candidate) -> bool:
         and judged.experiencer is _PATIENT
         and judged.temporality is not _HYPOTHETICAL
         and not (
-            candidate.code.system is not _ICD
-            and candidate.mention.attributes.get("performance") in _NOT_TODAY
+            candidate.code.system is not _ICD and candidate.mention.attributes.get("performance") in NOT_TODAY
         )
     )
 

@@ -12,7 +12,7 @@ from coder_assist.codes.terms import content_stems, key_of
 from coder_assist.suggest.amendments import Amendments
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.families import Families
-from coder_assist.suggest.features import Proposal, affirmed
+from coder_assist.suggest.features import NOT_TODAY, Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.suggest.surroundings import NOT_OF_A_TERM, Surroundings
@@ -238,9 +238,8 @@ class Proposer:
             phrases.sort(key=lambda phrase: (-phrase[0], -phrase[1], phrase[3].span))
             proposal = proposals.get(code) or Proposal(code, self._title(code))
             if code.system is not System.ICD10CM:
-                # Where the sentence that names a procedure says that it was not done today, no phrase of it says so.
-                away = {(c.note_id, c.mention.sentence) for c in proposal.candidates if not affirmed(c)}
-                phrases = [p for p in phrases if (p[2].note.id, p[3].sentence) not in away]
+                # Where a sentence says of its procedures that they were not done today, no phrase of it says so.
+                phrases = [p for p in phrases if not _not_today(p[2], p[3])]
                 if not phrases:
                     continue
             known = proposals.setdefault(code, proposal)
@@ -567,3 +566,13 @@ class Proposer:
             proposal.rank_in_term = min(rank, 1)
             proposal.ambiguity = ambiguity
         return proposal
+
+
+def _not_today(document: Document, phrase: Mention) -> bool:
+    """Say whether the sentence of a phrase names procedures and says of none that it was done today."""
+    told = [
+        mention.attributes.get("performance")
+        for mention in document.mentions
+        if mention.sentence == phrase.sentence and "performance" in mention.attributes
+    ]
+    return bool(told) and NOT_TODAY.issuperset(told)

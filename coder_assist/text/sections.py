@@ -77,7 +77,14 @@ _TITLES: dict[SectionKind, str] = {
     "procedures performed|operation performed|operations performed|"
     "operative procedure|operative procedures|title of operation|operation|name of operation|title of procedure|"
     "name of procedure|procedure done|operation done|surgical procedure|title of procedures|exam performed|study performed|"
-    "examination performed|type of procedure|surgery performed|procedures done|procedure(s) performed|surgery|exams|study",
+    "examination performed|type of procedure|surgery performed|procedures done|procedure(s) performed|surgery|exams|study|"
+    "operation/procedure|procedure/operation|operations/procedures|procedures/operations|procedure(s)|procedure (s)|operation(s)|"
+    "operation (s)|operative procedure(s)|procedures carried out|operation carried out|type of study|test performed|tests performed|"
+    "operations and procedures|operation and procedure|principal operation|primary operation|surgical operation|"
+    "procedure preformed|procedures preformed|operation preformed|procedures during hospitalization|"
+    "procedures during admission|procedures during hospital stay|procedures this admission|in-office procedures|in-office procedure|"
+    "office procedure|office procedures|procedures in office|procedures today|invasive procedures|special procedures|bedside procedure|"
+    "bedside procedures|intervention|interventions performed|operative intervention|surgical intervention|surgical procedure(s)",
     K.PROCEDURE_BODY: "description of procedure|procedure in detail|description of operation|procedure details|procedure detail|"
     "details of procedure|description of the procedure|operative procedure in detail|details of the procedure|operative note|"
     "technique|operative technique|description of the operation|details of the operation|procedure note|procedure description|"
@@ -178,6 +185,7 @@ SHORT_EXAM = 160
 # Headings of the report of a study; the "EXAM:" above them names the study.
 _OF_A_STUDY = frozenset({"findings", "technique", "comparison", "impression", "indication", "indications", "clinical",
                          "clinical history", "history", "reason for exam", "clinical information", "conclusion"})  # fmt: skip
+_OPERATIONS = frozenset({"operations", "surgeries"})
 _EXAM = frozenset({"exam", "examination", "exams", "study"})
 
 
@@ -232,7 +240,19 @@ def find_sections(text: str) -> list[Section]:
                 kind = K.PROCEDURE_BODY  # "PROCEDURE:" heads the title of one, or the whole report
             around = kind
         sections.append(Section(kind, title, Span(start, end), body))
-    return [_as_study(section, place, sections) for place, section in enumerate(sections)]
+    operative = any(section.kind in (K.DIAGNOSIS_PRE, K.DIAGNOSIS_POST) for section in sections)
+    return [
+        _as_operation(section) if operative else _as_study(section, place, sections)
+        for place, section in enumerate(sections)
+    ]
+
+
+def _as_operation(section: Section) -> Section:
+    """Return the "OPERATIONS:" of a report with pre- and postoperative diagnoses as what was done, not as history."""
+    if section.kind is not K.HISTORY_SURGICAL or section.title.lower() not in _OPERATIONS:
+        return section
+    long = section.span.end - section.body > SHORT_PROCEDURE
+    return Section(K.PROCEDURE_BODY if long else K.PROCEDURE, section.title, section.span, section.body)
 
 
 def _as_study(section: Section, place: int, sections: list[Section]) -> Section:
