@@ -7,6 +7,8 @@ code (``right``) and in how many it stood at all (``seen``).
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,35 @@ from coder_assist.types import Code, System
 
 PAIR = np.dtype([("key", "<u8"), ("code", "<u4"), ("right", "<u2"), ("seen", "<u2"), ("words", "u1")])
 FILES = ("memory.npy", "memory-codes.txt")
+
+# What phrases of other notes were remembered for holds only where the note itself names what the code combines:
+# "peripheral vascular disease" is E11.51 in a diabetic, a headache O99.35 in a pregnancy ("O").
+_PRESUPPOSES: dict[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("E08", "E09", "E10", "E11", "E13"), frozenset("E08 E09 E10 E11 E13 E16 R73 Z79".split())
+    ),
+    **dict.fromkeys(("I11", "I12", "I13"), frozenset("I10 I11 I12 I13 I15 I16".split())),
+}
+_PREGNANCY = re.compile(
+    r"pregnan|gestation|gravid|trimester|obstetric|\bweeks?\b|\blabor\b|\biup\b", re.IGNORECASE
+)
+
+
+def speaks_of_pregnancy(text: str) -> bool:
+    """Say whether a note has a word that notes of a pregnancy have."""
+    return _PREGNANCY.search(text) is not None
+
+
+def may_hold(code: Code, held: Collection[str]) -> bool:
+    """Say whether ``held``, the categories that a note names, have what a remembered code presupposes.
+
+    >>> may_hold(Code(System.ICD10CM, "E11.51"), {"I73"}), may_hold(Code(System.ICD10CM, "E11.51"), {"I73", "E11"})
+    (False, True)
+    """
+    if code.system is not System.ICD10CM:
+        return True
+    needed = frozenset("O") if code.value[0] == "O" else _PRESUPPOSES.get(code.value[:3])
+    return needed is None or not needed.isdisjoint(held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -13,7 +12,7 @@ from coder_assist.suggest.amendments import Amendments
 from coder_assist.suggest.combinations import Combiner
 from coder_assist.suggest.families import Families
 from coder_assist.suggest.features import NOT_TODAY, Proposal, affirmed
-from coder_assist.suggest.memory import PhraseMemory
+from coder_assist.suggest.memory import PhraseMemory, may_hold, speaks_of_pregnancy
 from coder_assist.suggest.specificity import SpecificityWalk
 from coder_assist.suggest.surroundings import NOT_OF_A_TERM, Surroundings
 from coder_assist.suggest.titles import Title, titles_of
@@ -64,30 +63,6 @@ _PERFORMED = frozenset(
         SectionKind.EXAMINATION,
     }
 )
-
-
-# What phrases of other notes were remembered for holds here only where the note itself names the condition that
-# the code combines: "peripheral vascular disease" is E11.51 in a diabetic.
-_NEEDS: dict[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ("E08", "E09", "E10", "E11", "E13"), frozenset("E08 E09 E10 E11 E13 E16 R73 Z79".split())
-    ),
-    **dict.fromkeys(("I11", "I12", "I13"), frozenset("I10 I11 I12 I13 I15 I16".split())),
-}
-_PREGNANCY = re.compile(
-    r"pregnan|gestation|gravid|trimester|obstetric|\bweeks?\b|\blabor\b|\biup\b", re.IGNORECASE
-)
-
-
-def _may_be_remembered(
-    code: Code, proposals: Mapping[Code, Proposal], held: frozenset[str], pregnant: bool
-) -> bool:
-    """Say whether a note names what a remembered code presupposes: diabetes, hypertension or a pregnancy."""
-    if code.system is not System.ICD10CM or code in proposals:
-        return True
-    category = code.value[:3]
-    needed = _NEEDS.get(category)
-    return pregnant if category[0] == "O" else needed is None or not needed.isdisjoint(held)
 
 
 def _of_a_site(value: str, other: str) -> bool:
@@ -221,15 +196,14 @@ class Proposer:
     ) -> None:
         """Add what the learned phrases of the documents are remembered for; of one code the best few phrases."""
         by_code: dict[Code, list[tuple[float, int, Document, Mention, float]]] = {}
-        held = frozenset(
-            code.value[:3] for code, known in proposals.items() if any(map(affirmed, known.candidates))
-        )
-        notes = {document.note.id: document.note.text for document, _, _ in mentions}
-        pregnant = any(map(_PREGNANCY.search, notes.values()))
+        held = {code.value[:3] for code, known in proposals.items() if any(map(affirmed, known.candidates))}
+        texts = {document.note.id: document.note.text for document, _, _ in mentions}
+        if any(map(speaks_of_pregnancy, texts.values())):
+            held.add("O")
         for document, mention, position in mentions:
             for found in memory.lookup(mention.term_keys[0]):
-                if found.precision >= LEAST_PRECISION and _may_be_remembered(
-                    found.code, proposals, held, pregnant
+                if found.precision >= LEAST_PRECISION and (
+                    found.code in proposals or may_hold(found.code, held)
                 ):
                     by_code.setdefault(found.code, []).append(
                         (found.precision, found.seen, document, mention, position)

@@ -16,6 +16,7 @@ from functools import lru_cache, partial
 from coder_assist.codes import CodeBook, Lexicon
 from coder_assist.suggest.facets import TRIMESTERS, Facet, read_facets
 from coder_assist.suggest.sevenths import choose_seventh
+from coder_assist.suggest.spine import with_nerve
 from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, plain_title, signed_stems
 from coder_assist.text.attributes import PART_REGIONS, trimester_of
 
@@ -46,14 +47,6 @@ _STAGE = re.compile(r"\bstage (\d[ab]?|unstageable)\b|\b(first|second|third) deg
 _DEFICITS = frozenset(
     "hemiplegia hemiparesis aphasia dysphagia dysarthria weakness ataxia deficit cognitive paralysis".split()
 )
-
-# The digit of M50 and M51 that a disc's pressure on the cord or a root takes in place of displacement (2).
-_NERVE = (("0", frozenset({"myelopathy"})), ("1", frozenset({"radiculopathy", "sciatica"})))
-# The digit of M50 for the levels above and below the middle of the neck; what is told of the middle stands apart.
-_CERVICAL = (("1", "high"), ("3", "cervicothoracic"))
-_MID_CERVICAL = frozenset({"c4-c5", "c5-c6", "c6-c7"})
-_SPONDYLOSIS = re.compile(r"M47\.81(\d)")
-_SPONDYLOSIS_WITH = {"0": "1", "1": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +245,7 @@ class SpecificityWalk:
             return "I69.30", False
         if node.startswith("S22.3") and attributes.get("count") == "multiple":
             return f"S22.4{node[5:]}", False  # S22.3 is the fracture of one rib
-        node = self._with_nerve(self._retyped(node, attributes), near)
+        node = with_nerve(self._retyped(node, attributes), near, self._book)
         contradicted = False
         title = self._book.title(node).lower()
         for wanted, unwanted in _conflicts(title, attributes):
@@ -263,22 +256,6 @@ class SpecificityWalk:
             else:
                 node, title = swapped, changed
         return self._undenied(node, near, close, attributes), contradicted
-
-    def _with_nerve(self, node: str, near: Collection[str]) -> str:
-        """Return the node of a disc disorder or spondylosis with the nerve and level that its sentence names."""
-        digit = next((digit for digit, stems in _NERVE if not stems.isdisjoint(near)), None)
-        if (
-            digit is not None
-            and node.startswith(("M50.2", "M51.2"))
-            and f"{node[:4]}{digit}{node[5:]}" in self._book
-        ):
-            node = f"{node[:4]}{digit}{node[5:]}"
-        if node.startswith("M50.") and node[5:] in ("", "0") and _MID_CERVICAL.isdisjoint(near):
-            node = next((node[:5] + last for last, word in _CERVICAL if word in near), node)
-        region = _SPONDYLOSIS.fullmatch(node)
-        if region and digit is not None:
-            return f"M47.{_SPONDYLOSIS_WITH[digit]}{region[1].replace('9', '0')}"
-        return node
 
     def _retyped(self, node: str, attributes: Mapping[str, str]) -> str:
         """Return the type 1 counterpart of a type 2 diabetes node, or the reverse, as the note states."""

@@ -186,7 +186,7 @@ CUES: list[Cue] = [
         "notify|would be|vaccination against|vaccine for|vaccination for|immunization against|seek care|seek medical care|"
         "seek medical attention|report any|benefits and risks|risk benefits|predisposes to|decrease the risk of|"
         "reduce the risk of|protect against|sent to pathology for|sent to the lab for|sent to lab for|"
-        "sent to the laboratory for|tested for|testing for|cultured for|stool for|stools for|swab for|titers for|serologies for|"
+        "sent to the laboratory for|cultured for|"
         "when he has|when she has|counseled on prevention of|prophylactic for",
     ),
     *cues_of(
@@ -217,9 +217,10 @@ CUES: list[Cue] = [
         [
             *each(
                 "surgical|sustainable|sustained|intentional|desired|planned|voluntary|deliberate|purposeful|medical|bariatric|"
-                "achieve|achieving|attempts at|attempted|attempting|tried|for|facilitate|promote|encouraged|encourage|"
+                "achieve|achieving|attempts at|attempted|attempting|tried|facilitate|promote|encouraged|encourage|"
                 "recommend|recommended|advised|discussed|importance of|benefits of|benefit from|goal of|achieved|supervised|"
                 "diet and|exercise and|diet, exercise and|diet and exercise for|desires|wants|need for|help with|counseled on|"
+                "surgery for|bypass for|banding for|procedure for|diet for|dieting for|exercise for|medication for|"
                 "preoperative|postoperative|expected|appropriate|successful|excellent|good",
                 "weight loss",
             ),
