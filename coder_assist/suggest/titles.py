@@ -9,7 +9,7 @@ are reason enough to offer the procedure; elsewhere they are not.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -62,6 +62,8 @@ def titles_of(document: Document, lexicon: Lexicon) -> Iterator[Title]:
     """Yield the titles of a document that known procedures do not explain already."""
     text = document.note.text
     known = _known(document, lexicon)
+    begins = [mention.span.start for mention in known]
+    longest = max((len(mention.span) for mention in known), default=0)
     starts = [sentence.start for sentence in document.sentences]
     for span in _lines(text, document.sections, document.sentences):
         telling = _telling(words(span.slice(text)))
@@ -70,7 +72,8 @@ def titles_of(document: Document, lexicon: Lexicon) -> Iterator[Title]:
         number = max(0, min(bisect_left(starts, span.start + 1) - 1, len(starts) - 1))
         while number + 1 < len(starts) and document.sentences[number].end <= span.start:
             number += 1
-        named = [mention for mention in known if mention.span.overlaps(span)]
+        near = slice(bisect_right(begins, span.start - longest), bisect_left(begins, span.end))
+        named = [mention for mention in known[near] if mention.span.overlaps(span)]
         if _explained(telling, span.start, named) >= EXPLAINED:
             continue
         place = Span(span.start + telling[0].start, span.start + telling[-1].end)
@@ -89,8 +92,10 @@ def titles_of(document: Document, lexicon: Lexicon) -> Iterator[Title]:
 def _lines(text: str, sections: Sequence[Section], sentences: Sequence[Span]) -> Iterator[Span]:
     """Yield where titles may stand: sentences under "Procedure", lines and headings that name a study."""
     titled = [section.span for section in sections if section.kind is SectionKind.PROCEDURE]
+    begins = [span.start for span in titled]
     for sentence in sentences:
-        if any(span.start <= sentence.start < span.end for span in titled):
+        at = bisect_right(begins, sentence.start) - 1
+        if at >= 0 and sentence.start < titled[at].end:
             yield sentence
     for section in sections:
         if section.span.start > TOP:

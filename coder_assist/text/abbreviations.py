@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -68,7 +69,8 @@ def _at_word_start(cue: str) -> re.Pattern[str]:
 
 def _choose(senses: list[Sense], folded: str, start: int, sections: Sequence[Section]) -> Sense | None:
     near = folded[max(0, start - NEAR) : start + NEAR]
-    heading = next((section for section in sections if section.span.start <= start < section.span.end), None)
+    at = bisect_right(sections, start, key=lambda section: section.span.start) - 1
+    heading = sections[at] if at >= 0 and start < sections[at].span.end else None
     for sense in senses:
         for cue in sense.cues:
             if cue.startswith("section:"):

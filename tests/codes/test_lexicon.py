@@ -8,11 +8,13 @@ from math import log, sqrt
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rapidfuzz import fuzz
 from rapidfuzz.distance import DamerauLevenshtein
 
 from coder_assist.codes import Hit, Lexicon, Library
-from coder_assist.codes.lexicon import COMMON_WORD, RESCORED
+from coder_assist.codes.lexicon import COMMON_WORD, RESCORED, KeySet
 from coder_assist.codes.terms import content_stems, key
 from coder_assist.codes.terms import words as cut
 from coder_assist.types import System
@@ -167,6 +169,14 @@ def test_known_keys_of_any_shape(lexicon: Lexicon) -> None:
     """Many keys are asked at once, in an array of any shape; the largest key there is does no harm."""
     keys = np.array([[key("heart failure"), key("xyzzy")], [2**64 - 1, key("Cough")]], dtype=np.uint64)
     assert lexicon.known_keys(keys).tolist() == [[True, False], [False, True]]
+
+
+@given(st.lists(st.integers(0, 2**64 - 1)), st.lists(st.integers(0, 2**64 - 1)))
+def test_a_set_of_keys_holds_its_own(held: list[int], asked: list[int]) -> None:
+    """Whatever the keys, also none: a set says of each whether it is one of its own."""
+    keys = KeySet(np.unique(np.array(held, dtype=np.uint64)))
+    everything = [*asked, *held, *(key ^ 1 for key in held)]
+    assert keys.holds(np.array(everything, dtype=np.uint64)).tolist() == [key in held for key in everything]
 
 
 def test_terms_name_codes_of_the_books(library: Library) -> None:

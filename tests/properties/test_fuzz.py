@@ -108,21 +108,71 @@ def test_the_shipped_pack_slices_back(cache_dir: Path) -> None:
         spans_slice_back(coder, joined.join(PIECES))
 
 
+def again(piece: str) -> Callable[[int], str]:
+    """Return what makes a text of a length out of one piece."""
+    return lambda size: (piece * (size // len(piece) + 1))[:size]
+
+
+# What notes are never made of, or not for so long: each tries another loop of the reader.
+ODD: dict[str, Callable[[int], str]] = {
+    "brackets": again("("),
+    "one token": again("x"),
+    "marks": again("\u0301"),
+    "overrides": lambda size: "\u202e" * size + "gout",
+    "stops": again("a."),
+    "cues": again("no "),
+    "line ends": lambda size: "\r\n" * (size // 2) + "gout",
+    "headings": again("HPI:\n"),
+    "figures": again("1" * 40 + "/"),
+    "procedures": again("PROCEDURE: Left knee arthroscopy\n"),
+}
+ODDER: dict[str, Callable[[int], str]] = {
+    "blanks": lambda size: "gout" + " " * size + "gout",
+    "commas": again("pain, "),
+    "semicolons": again("a;"),
+    "slashes": again("a/"),
+    "dashes": again(" - "),
+    "apostrophes": again("a'"),
+    "signs": again("(-) fever ? "),
+    "one term": again("hypertension "),
+    "joined terms": again("hypertension and "),
+    "shared heads": again("hip and knee pain "),
+    "abbreviations": again("MI, "),
+    "compounds": again("A/P "),
+    "headed abbreviations": again("HPI: MI.\n"),
+    "sides": again("left right "),
+    "sides of parts": again("left knee and right hip "),
+    "levels": again("C5-6 and "),
+    "weeks": again("12 weeks and "),
+    "weeks after": again("weeks post "),
+    "follow-ups": again("follow up for "),
+    "measured": again("BMI 34.2 "),
+    "years": again("in 1998 "),
+    "history": again("family history of "),
+    "operations": again("s/p CABG "),
+    "drugs": again("amoxicillin clavulanate potassium "),
+    "diagnoses": again("ASSESSMENT: gout\n"),
+    "a list": lambda size: "ASSESSMENT:\n" + again("1. Gout of left knee.\n")(size),
+    "unknown phrases": lambda size: "ASSESSMENT:\n" + again("zorbian flux\n")(size),
+    "items within a line": again("1. Gout 2. "),
+    "corrections": again("Addendum: left, not right. "),
+    "copies": again("The patient has a long line of text that is copied here again and again.\n"),
+    "misspelt words": lambda size: " ".join(f"hypertensoin{chr(97 + n % 26)}" for n in range(size // 14)),
+    "other words": lambda size: " ".join(f"w{n}" for n in range(size // 7)),
+    "stages": again("second degree burn "),
+    "fractures": again("open fracture of left femur "),
+    "emoji": again("👩🏽\u200d⚕️ "),
+    "NULs": lambda size: "\x00" * size + "gout",
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [
-        lambda size: "(" * size,
-        lambda size: "x" * size,
-        lambda size: "\u0301" * size,
-        lambda size: "\u202e" * size + "gout",
-        lambda size: "a." * (size // 2),
-        lambda size: "no " * (size // 3),
-        lambda size: "\r\n" * (size // 2) + "gout",
-        lambda size: ("HPI:\n" * size)[:size],
-        lambda size: ("1" * 40 + "/") * (size // 41),
+        *(pytest.param(made, id=name) for name, made in ODD.items()),
+        *(pytest.param(made, id=name, marks=pytest.mark.endurance) for name, made in ODDER.items()),
     ],
-    ids=["brackets", "one token", "marks", "overrides", "stops", "cues", "line ends", "headings", "figures"],
 )
 def test_cost_grows_as_the_text_does(coder: Coder, made: Callable[[int], str]) -> None:
     """Eight times the text takes at most about eight times as long, twenty times at the very most."""
