@@ -2,9 +2,10 @@
 
     python -m benchmarks.load [--coders 20] [--seconds 120] [--database-url postgresql://...]
 
-Starts a service with a database of its own on this machine, fills it with the sample encounters (each several
-times, with a line of its own) and lets every coder claim, open, decide, look codes up and submit, with the
-pauses of people. Prints the 50th, 95th and 99th percentile of each kind of request in milliseconds.
+Starts a service on this machine with a database of its own (SQLite, or the empty PostgreSQL database of the
+URL), fills it with the sample encounters (each several times, with a line of its own) and lets every coder
+claim, open, decide, look codes up and submit, with the pauses of people. Prints the 50th, 95th and 99th
+percentile of each kind of request in milliseconds.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import httpx
 from coder_assist.api.access import Scope
 from coder_assist.api.review import Review
 from coder_assist.review.audit_log import create_key
+from coder_assist.review.database import Database
 from coder_assist.review.demo import samples
 from coder_assist.review.importing import from_records
 from coder_assist.review.records import Actor
@@ -144,6 +146,9 @@ def main() -> None:
         }
         if wanted.database_url:
             environment["CODER_ASSIST_DATABASE_URL"] = wanted.database_url
+            empty = Database.connect(wanted.database_url)
+            empty.upgrade()
+            empty.close()
         os.environ.update(environment)
         tokens = prepare(Settings(), wanted.coders, wanted.encounters)
         service = subprocess.Popen([sys.executable, "-c", "from coder_assist.cli import app; app()", "serve"])

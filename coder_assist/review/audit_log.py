@@ -300,7 +300,8 @@ class HeadFile:
         from coder_assist.review.tables import AuditEventRow
 
         with self._locked():
-            old = read_heads(self.path)[-1:]
+            # The head's own file says it; the witnesses are many, and this is done after every commit.
+            old = (_heads_in(self.path) or read_heads(self.path))[-1:]
             with engine.connect() as connection:
                 columns = select(AuditEventRow.sequence, AuditEventRow.hash)
                 last = connection.execute(columns.order_by(AuditEventRow.sequence.desc()).limit(1)).first()
@@ -348,19 +349,22 @@ def read_heads(path: Path) -> list[SignedHead]:
 
     Raises ``DataError`` for a file that is not in its form.
     """
+    return _heads_in(_witnesses(path)) + _heads_in(path)
+
+
+def _heads_in(file: Path) -> list[SignedHead]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: expected signed heads ({type(error).__name__})") from None
     heads = []
-    for file in (_witnesses(path), path):
+    for number, line in enumerate(lines, 1):
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            continue
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{file}: expected signed heads ({type(error).__name__})") from None
-        for number, line in enumerate(lines, 1):
-            try:
-                heads.append(SignedHead.from_dict(json.loads(line)))
-            except (ValueError, KeyError, TypeError):
-                raise DataError(f"{file}:{number}: expected a signed head") from None
+            heads.append(SignedHead.from_dict(json.loads(line)))
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"{file}:{number}: expected a signed head") from None
     return heads
 
 

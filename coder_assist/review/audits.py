@@ -151,8 +151,9 @@ class Audits:
     ) -> SecondCoding:
         """Record what a second reader coded from the notes alone, first-listed first; then the veil is lifted.
 
-        An empty coding says that the notes support no code. Raises ``InputError`` for a code that comes twice, ``StateConflict`` where the audit is not blinded or
-        the coding is there already: nobody codes blind what they have seen.
+        An empty coding says that the notes support no code. Raises ``InputError`` for a code that comes twice,
+        ``StateConflict`` where the audit is not blinded or the coding is there already: nobody codes blind what
+        they have seen.
         """
         if len(set(codes)) < len(codes):
             raise InputError("a second coding names each code once")

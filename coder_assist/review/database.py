@@ -9,6 +9,7 @@ store locks the rows it is about to change.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
@@ -31,6 +33,7 @@ from coder_assist.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 15_000
+LONGEST_TURN = 30.0  # seconds that a writer waits for the others of its process
 # Two processes that start together must not both migrate; any constant does, as long as it stays.
 _MIGRATION_LOCK = 0x636F646572
 AUDITED = "audit events were appended"  # in a session's info
@@ -72,6 +75,7 @@ class Database:
         self.on_audited: Callable[[], object] | None = (
             None  # called after a commit that appended audit events
         )
+        self._turn = threading.Lock()
 
     @classmethod
     def open(cls, settings: Settings) -> Database:
@@ -152,6 +156,7 @@ class Database:
         """
         with (
             _plainly(),
+            self._one_at_a_time(),
             self.engine.connect().execution_options(coder_assist_writes=True) as connection,
             Session(connection, expire_on_commit=False) as session,
             session.begin(),
@@ -160,6 +165,22 @@ class Database:
             audited = session.info.pop(AUDITED, False)
         if audited and self.on_audited is not None:
             self.on_audited()
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Let the writers of this process wait for each other where the database has one writer only.
+
+        SQLite's own way is that each asks again from time to time: of many some never meet the right moment.
+        """
+        if self.dialect != "sqlite":
+            yield
+        elif self._turn.acquire(timeout=LONGEST_TURN):
+            try:
+                yield
+            finally:
+                self._turn.release()
+        else:
+            raise DatabaseUnavailable(_AWAY)
 
     def upgrade(self) -> None:
         """Bring the schema to this version; on a database that is there already this is a glance."""
@@ -204,6 +225,7 @@ _SQLITE_FULL = 13
 # PostgreSQL's classes: connection exception, insufficient resources, operator intervention (57P01 and on).
 _POSTGRES_AWAY = ("08", "53", "57P")
 _POSTGRES_FULL = "53100"
+_AWAY = "the database cannot be reached just now; ask again, a change with the same Idempotency-Key"
 
 
 @contextmanager
@@ -221,10 +243,10 @@ def _plainly() -> Iterator[None]:
         unconnected = isinstance(error, OperationalError) and not sqlite and not state
         away = sqlite in _SQLITE_AWAY or state.startswith(_POSTGRES_AWAY)
         if away or unconnected or error.connection_invalidated:
-            raise DatabaseUnavailable(
-                "the database cannot be reached just now; ask again, a change with the same Idempotency-Key"
-            ) from None
+            raise DatabaseUnavailable(_AWAY) from None
         raise
+    except NoConnectionLeft:
+        raise DatabaseUnavailable(_AWAY) from None
 
 
 def head_revision() -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -319,6 +320,62 @@ def test_a_change_and_its_event_stand_or_fall_together(store: Store, monkeypatch
     assert (store.desk("e1").decisions, store.summary("e1").version) == ((), version)
     with store.database.read() as session:
         assert session.scalar(select(func.count()).select_from(AuditEventRow)) == 2
+
+
+def test_writers_wait_for_each_other(
+    database_url: str, open_database: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many who write at once everybody gets a turn; SQLite would let all but one ask again and again."""
+    monkeypatch.setattr("coder_assist.review.database.BUSY_TIMEOUT_MS", 0)
+    database = open_database(database_url)
+    failures: list[BaseException] = []
+
+    def write(number: int) -> None:
+        try:
+            for turn in range(10):
+                with database.write() as session:
+                    session.add(
+                        UserRow(
+                            id=f"u{number}-{turn}", name=f"{number}-{turn}", role="coder", created_at=SHOWN
+                        )
+                    )
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.read() as session:
+        written = select(func.count()).select_from(UserRow).where(UserRow.id.like("u%-%"))
+        assert session.scalar(written) == 80
+
+
+def test_who_gets_no_turn_is_told(
+    database: Database, open_database: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that waited too long, for the others or for a connection, may ask again; it is no failure of ours."""
+    monkeypatch.setattr("coder_assist.review.database.LONGEST_TURN", 0.01)
+    monkeypatch.setattr(database.engine.pool, "_timeout", 0.01)
+    failures: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with database.write():
+                pass
+        except BaseException as error:
+            failures.append(error)
+
+    with ExitStack() as busy:
+        busy.enter_context(database.write())
+        for _ in range(14):  # the pool has fifteen connections
+            busy.enter_context(database.engine.connect())
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+    assert [type(failure) for failure in failures] == [DatabaseUnavailable]
 
 
 def test_a_full_database_says_so(tmp_path: Path) -> None:

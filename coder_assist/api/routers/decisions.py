@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Response
@@ -143,8 +142,10 @@ def _tried(lines: Iterable[LineBody]) -> list[FinalCode]:
     for line in lines:
         places[line.system] = places.get(line.system, 0) + 1
         code, place = line.parsed(), places[line.system]
-        tried = FinalCode(code, "", place, tuple(line.modifiers), line.units, 0, False)
-        codes.append(replace(tried, present_on_admission=line.present_on_admission))
+        admission = line.present_on_admission
+        codes.append(
+            FinalCode(code, "", place, tuple(line.modifiers), line.units, 0, False, False, admission)
+        )
     return codes
 
 
