@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from sqlalchemy import insert
+from statsmodels.stats.proportion import samplesize_confint_proportion
 
 from coder_assist.errors import InputError, NotAllowed, NotFound, StateConflict
 from coder_assist.review.database import Database, _alembic
@@ -131,8 +133,10 @@ def test_findings_survive_the_migration(tmp_path: Path, open_database: Callable[
     ],
 )
 def test_sample_sizes(margin: float, expected: float, population: int | None, size: int) -> None:
-    """The sizes of Cochran's formula, with and without its correction for finite populations."""
+    """The sizes of Cochran's formula, with and without its correction for finite populations, and statsmodels'."""
     assert sample_size(margin, expected, population) == size
+    if population is None:
+        assert math.ceil(samplesize_confint_proportion(expected, margin)) == size
 
 
 def test_sample_size_refuses_nonsense() -> None:
