@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check bench endurance screenshots train lab clean
+.PHONY: install run test check bench endurance screenshots train lab notebooks pages clean
 
 install: $(STAMP)
 
@@ -58,6 +58,14 @@ screenshots: install
 lab: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workbench]'
 	$(BIN)/coder-assist lab
+
+# All notebooks headless, and the desk in a real JupyterLab.
+notebooks: install
+	$(BIN)/python -m pytest -m endurance tests/notebooks
+
+# The notebooks, run, as HTML to hand round: build/notebooks.
+pages: install
+	CODER_ASSIST_DATA_DIR=$$(mktemp -d) $(BIN)/jupyter nbconvert --execute --to html --output-dir build/notebooks notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -21,7 +21,7 @@ from coder_assist.console import plain_errors as _plain_errors
 from coder_assist.console import print_error as _error
 from coder_assist.errors import CorpusError, InputError, PackError, RecordError
 from coder_assist.measure import Part
-from coder_assist.promoting import packs_app, train_on_decisions
+from coder_assist.promoting import packs_app, train_on_decisions, warn_of_another_pack
 from coder_assist.settings import Settings
 from coder_assist.types import Claim, Encounter, Note, Run, Setting, Severity, Sex, System
 
@@ -697,6 +697,7 @@ def serve(
             out.print("Sign in, each link once, on this machine, within an hour:", style="dim")
             for role, secret in demo.sign_in_secrets(review.people).items():
                 out.print(f"  {role:<15}{address}/sign-in?token={secret}", highlight=False, soft_wrap=True)
+        warn_of_another_pack(review, settings)
         uvicorn.run(
             app,
             host=settings.host,

@@ -60,6 +60,20 @@ def train_on_decisions(
         return train_from_store(review.database, _ACTOR, target, corpora, before, priors, recipe, progress)
 
 
+def warn_of_another_pack(review: Review, settings: Settings) -> None:
+    """Say so where a pack is about to serve that is not the one promoted last."""
+    from coder_assist.suggest import load_pack
+
+    newest = next(iter(review.store.promotions.all()), None)
+    if newest is not None and newest.pack != (serving := load_pack(settings.pack).version):
+        errors.print(
+            f"note: {serving} serves; promoted last was {newest.pack}",
+            highlight=False,
+            soft_wrap=True,
+            style="yellow",
+        )
+
+
 @packs_app.command("shadow")
 def shadow(pack: _Pack) -> None:
     """Let a challenger read the submitted encounters that it did not learn from, unseen by anybody.

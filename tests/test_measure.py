@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     average_precision_score,
     cohen_kappa_score,
@@ -309,6 +310,25 @@ def test_wilson_by_hand() -> None:
     for hits, total in ((-1, 3), (4, 3)):
         with pytest.raises(ValueError, match="0 <= hits <= total"):
             wilson(hits, total)
+
+
+@pytest.mark.parametrize("right", ["calibrated", "none", "all"])
+def test_reliability_agrees_with_scikit_learn(right: str) -> None:
+    """Bins of equal count are scikit-learn's quantile bins, also where nothing or everything is right."""
+    chance = random.Random(8)
+    probabilities = [chance.random() for _ in range(1000)]
+    drawn = {"calibrated": lambda p: float(chance.random() < p), "none": lambda p: 0.0, "all": lambda p: 1.0}
+    points = [(p, drawn[right](p)) for p in probabilities]
+    shares, means = calibration_curve(
+        [int(y) for _, y in points], probabilities, n_bins=10, strategy="quantile"
+    )
+    table = reliability(points)
+    assert [each.mean_probability for each in table] == pytest.approx(list(means))
+    assert [each.share_right for each in table] == pytest.approx(list(shares))
+    weighted = sum(
+        abs(share - mean) * each.count for share, mean, each in zip(shares, means, table, strict=True)
+    )
+    assert calibration_error(points) == pytest.approx(weighted / 1000, abs=5e-5)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from coder_assist.api.review import Review
 from coder_assist.cli import app
 from coder_assist.codes.terms import key
+from coder_assist.promoting import warn_of_another_pack
 from coder_assist.review.database import now
 from coder_assist.review.records import NewDecision
 from coder_assist.settings import Settings
@@ -79,7 +81,7 @@ def run(*command: str) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-def test_from_decisions_to_promotion(site: Path, coder: Coder) -> None:
+def test_from_decisions_to_promotion(site: Path, coder: Coder, capsys: pytest.CaptureFixture[str]) -> None:
     """What was submitted trains a challenger; what follows judges it; a shut gate needs a reason that is kept."""
     assert run("train", "--from-store", "--out", str(site / "none"))[0] == 2  # nothing is submitted yet
     bench = Bench.open("Ana", coder=coder)
@@ -116,6 +118,10 @@ def test_from_decisions_to_promotion(site: Path, coder: Coder) -> None:
     code, told = run("packs", "list")
     assert reason in told and "forced" in told and "passed" in told and "Sci" in told
 
+    warned = said_at_start(site / "challenger", capsys)
+    assert "challenger@" in warned and "promoted last was hand-set@" in warned
+    assert said_at_start(site / "hand-set", capsys) == ""
+
     export = site / "log.jsonl"
     assert run("audit", "export", "--out", str(export))[0] == 0
     events = [json.loads(line) for line in export.read_text().splitlines()]
@@ -123,6 +129,16 @@ def test_from_decisions_to_promotion(site: Path, coder: Coder) -> None:
     assert kept == [("pack.promote", ""), ("pack.refuse", ""), ("pack.promote", reason)]
     assert run("audit", "verify")[0] == 0
     assert "Quackenbush" not in export.read_text()
+
+
+def said_at_start(pack: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what `serve` says of a pack before it listens."""
+    review = Review.open(Settings())
+    try:
+        warn_of_another_pack(review, Settings(pack=pack))
+    finally:
+        review.close()
+    return capsys.readouterr().err
 
 
 def no_trace_of_the_patients(pack: Path) -> None:

@@ -64,9 +64,12 @@ class Shadows:
 
     def due(self, pack: str) -> tuple[Decided, ...]:
         """Return what a pack has not read in shadow yet; what it was shown by itself needs no shadow."""
-        with self._database.read() as session:
-            there = set(session.scalars(select(ShadowRunRow.run_id).where(ShadowRunRow.pack == pack)))
+        there = self._read_by(pack)
         return tuple(d for d in self.decided() if d.run_id not in there and d.pack != pack)
+
+    def _read_by(self, pack: str) -> set[int]:
+        with self._database.read() as session:
+            return set(session.scalars(select(ShadowRunRow.run_id).where(ShadowRunRow.pack == pack)))
 
     def cast(self, run_id: int, pack: str, suggest: Callable[[Encounter], Run]) -> None:
         """Let a pack read the notes of a run, and keep what it proposes. Raises ``NotFound``."""
@@ -89,18 +92,20 @@ class Shadows:
 
     def pairs(self, pack: str) -> Iterator[Pair]:
         """Yield the encounters that a pack has read in shadow, with what the people decided."""
+        there = self._read_by(pack)
         for decided in self.decided():
+            if decided.run_id not in there:
+                continue
             with self._database.read() as session:
                 shadow = session.scalars(
-                    select(ShadowRunRow).where(
+                    select(ShadowRunRow.record).where(
                         ShadowRunRow.run_id == decided.run_id, ShadowRunRow.pack == pack
                     )
-                ).one_or_none()
-                shown = session.get(RunRow, decided.run_id)
+                ).one()
+                shown = session.scalars(select(RunRow.record).where(RunRow.id == decided.run_id)).one()
                 judgement = judgement_of(session, decided.encounter_id)
-                if shadow is None or shown is None or shown.record is None or judgement is None:
-                    continue
-                yield Pair(decided, json.loads(shown.record), json.loads(shadow.record), judgement)
+            if shown is not None and judgement is not None:  # or it was taken into review again meanwhile
+                yield Pair(decided, json.loads(shown), json.loads(shadow), judgement)
 
 
 def _decided(session: Session, encounter_id: str) -> Decided | None:

@@ -13,7 +13,9 @@ from coder_assist.errors import InputError, SettingsError
 from coder_assist.settings import Settings
 from coder_assist.workbench.bench import Bench, default_coder
 
-# JupyterLab would ask for news, updates and extensions; nothing here goes out.
+# JupyterLab would ask for news, updates and extensions, and the user whether it may; nothing here goes out. A
+# user's own settings come before these defaults.
+_DEFAULTS = Path(__file__).parent / "jupyter"
 _OFFLINE = (
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -54,6 +56,9 @@ def open_lab(directory: Path, port: int | None = None, browser: bool = True) -> 
     # Notebooks start `python` of this environment, whatever kernels the user has besides.
     environment = {
         **os.environ,
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(
+            filter(None, [str(_DEFAULTS), os.environ.get("JUPYTER_CONFIG_PATH")])
+        ),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter

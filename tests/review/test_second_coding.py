@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from alembic import command
 from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
+from statsmodels.stats.proportion import samplesize_confint_proportion
 
 from coder_assist.errors import InputError, NotAllowed, NotFound, StateConflict
 from coder_assist.review.database import Database, _alembic
@@ -177,8 +179,10 @@ def test_what_is_there_survives_the_migrations(
     ],
 )
 def test_sample_sizes(margin: float, expected: float, population: int | None, size: int) -> None:
-    """The sizes of Cochran's formula, with and without its correction for finite populations."""
+    """The sizes of Cochran's formula, with and without its correction for finite populations, and statsmodels'."""
     assert sample_size(margin, expected, population) == size
+    if population is None:
+        assert math.ceil(samplesize_confint_proportion(expected, margin)) == size
 
 
 def test_sample_size_refuses_nonsense() -> None:
