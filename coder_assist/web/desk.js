@@ -1228,6 +1228,7 @@ class Desk {
     if (/^[1-9]$/.test(event.key)) {
       event.preventDefault();
       this.strokes += 1;
+      if (this.showFirst()) return;
       const place = Number(event.key) - 1;
       const decision = this.decided.get(this.current);
       if (this.pendingReject) this.flushReject(place);
@@ -1245,6 +1246,7 @@ class Desk {
 
   run(name) {
     if (name !== "undo") this.flushReject();
+    if (["accept", "reject", "change", "edit", "first"].includes(name) && this.editable && this.showFirst()) return;
     const commands = {
       next: () => this.step(1),
       previous: () => this.step(-1),
@@ -1269,6 +1271,14 @@ class Desk {
       return;
     }
     commands[name]();
+  }
+
+  /** Nobody decides on a code that another tab hides: the first press shows it. */
+  showFirst() {
+    if (this.tab === "codes" || !this.suggestions[this.current]) return false;
+    this.focusRow(this.current);
+    this.say(`${this.suggestions[this.current].code} is the current code; press again to decide.`);
+    return true;
   }
 
   // ---- decisions -----------------------------------------------------------------------------------------
@@ -2024,10 +2034,23 @@ class Desk {
     return null;
   }
 
+  /** The line of the note that evidence stands in, or as much around it as a query needs. */
+  lineOf(evidence) {
+    const note = this.state.encounter.notes.find((candidate) => candidate.id === this.noteOf(evidence));
+    if (!note) return evidence.text;
+    const offsets = this.offsets.get(note.id);
+    const [start, end] = [offsets.unit(evidence.start), offsets.unit(evidence.end)];
+    const from = Math.max(note.text.lastIndexOf("\n", start) + 1, start - 80);
+    const to = Math.min(...[note.text.indexOf("\n", end), note.text.length].filter((place) => place >= 0), end + 80);
+    const torn = { before: from > 0 && note.text[from - 1] !== "\n", after: to < note.text.length && note.text[to] !== "\n" };
+    const line = this.wholeWords(note.text.slice(from, start), torn.before) + note.text.slice(start, end) + this.wholeWords(note.text.slice(end, to), torn.after, false);
+    return `${torn.before ? "… " : ""}${line.trim().replace(/\s+/g, " ")}${torn.after ? " …" : ""}`;
+  }
+
   async hold(finding = null) {
     if (this.options.practice) return;
     const queries = this.state.findings.filter((candidate) => candidate.query);
-    const quoted = (from) => [...new Set(from.query.indicators.map((words) => `The record says: “${words.text}”`))];
+    const quoted = (from) => [...new Set(from.query.indicators.map((words) => this.lineOf(words)))].slice(0, 6).map((line) => `The record says: “${line}”`);
     const compose = (from) =>
       from
         ? [from.query.question, "", ...quoted(from), from.query.indicators.length ? "" : null, ...from.query.options.map((option) => `[ ] ${option}`)]
@@ -2037,6 +2060,7 @@ class Desk {
     const text = el("textarea", { rows: "11", maxlength: "4000", required: true, autofocus: true });
     const from = finding && queries.includes(finding) ? finding : queries[0] || null;
     text.value = compose(from);
+    text.setSelectionRange(0, 0);
     const pick = el(
       "select",
       { onchange: () => (text.value = compose(queries[Number(pick.value)] || null)) },
@@ -2289,7 +2313,7 @@ class Desk {
         { class: "ca-history" },
         all.map((event) => {
           const at = new Date(event.at);
-          const today = at.toLocaleDateString();
+          const today = at.toLocaleDateString([], { dateStyle: "long" });
           const head = today === day ? null : el("li", { class: "ca-day" }, today);
           day = today;
           return [
