@@ -233,6 +233,7 @@ class Desk {
     this.shownUntil = 0;
     this.findingAt = 0;
     this.listed = []; // the findings in the order of their list
+    this.spoken = {}; // which assigned code says which finding
     this.unfolded = null; // the suggestion all of whose alternatives are shown
     this.pendingReject = null;
     this.strokes = 0;
@@ -750,10 +751,17 @@ class Desk {
 
   /** What the rules say about an assigned code: in full on the first assigned code it is about, a sign on the others. */
   findingsShown(code) {
-    const spoken = this.findingsOf(code).filter((finding) => finding.severity !== "information");
-    const about = (finding, other) => finding.codes.some((one) => keyOf(one) === keyOf(other));
-    const here = (finding) => keyOf(this.state.codes.find((other) => about(finding, other))) === keyOf(code);
-    return { full: spoken.filter(here), signs: spoken.filter((finding) => !here(finding)) };
+    const { codes, findings } = this.state;
+    if (this.spoken.codes !== codes || this.spoken.findings !== findings) {
+      // For each finding, the key of the code that says it; worked out once for all rows.
+      const place = new Map(codes.map((other, at) => [keyOf(other), at]));
+      const firstOf = (finding) => Math.min(...finding.codes.map((about) => place.get(keyOf(about)) ?? Infinity));
+      const on = new Map(findings.map((finding) => [finding, codes[firstOf(finding)]]).map(([finding, first]) => [finding, first ? keyOf(first) : null]));
+      this.spoken = { codes, findings, on };
+    }
+    const told = this.findingsOf(code).filter((finding) => finding.severity !== "information");
+    const here = (finding) => this.spoken.on.get(finding) === keyOf(code);
+    return { full: told.filter(here), signs: told.filter((finding) => !here(finding)) };
   }
 
   findingSign(finding, words = "") {
