@@ -113,6 +113,11 @@ def press(page: Any, *keys: str) -> None:
         page.wait_for_timeout(120)
 
 
+def saved(page: Any) -> None:
+    """Wait until the service has every decision of a page."""
+    page.wait_for_function("() => (document.querySelector('.ca-desk').dataset.unsaved || '0') === '0'")
+
+
 def photograph(camera: Photographer) -> None:
     """Work through the demo, and take each picture when its state is reached."""
     request = camera.browser.new_context(base_url=camera.url, storage_state=camera.states["coder"]).request
@@ -123,10 +128,17 @@ def photograph(camera: Photographer) -> None:
             break
         time.sleep(1)
 
+    wide = camera.open("coder", "encounter/enc-colon", viewport={"width": 1440, "height": 860})
+    wide.locator("li[aria-current=true]").wait_for()
+    press(wide, "a", "a", "r", "3", "a")
+    camera.take(wide, "desk")
+    wide.context.close()
+
     desk = camera.open("coder", "encounter/ca-004")
     desk.locator("li[aria-current=true]").wait_for()
-    press(desk, "a", "a", "r", "3", "a", "j")
-    camera.take(desk, "desk")
+    press(desk, "a", "a", "r")
+    camera.take(desk, "reject")
+    press(desk, "3", "a", "j")
     press(desk, "/")
     desk.keyboard.type("heart failure")
     desk.locator(".ca-choices li").first.wait_for()
@@ -139,11 +151,13 @@ def photograph(camera: Photographer) -> None:
     desk.keyboard.type("I50.9")
     desk.locator(".ca-choices li").first.wait_for()
     press(desk, "Enter")
-    desk.wait_for_load_state("networkidle")
+    saved(desk)
     desk.get_by_role("tab", name="Findings").click()
     camera.take(desk, "findings")
     press(desk, "h")
     camera.take(desk, "hold")
+    press(desk, "Escape", "s")
+    camera.take(desk, "submit")
     press(desk, "Escape")
     desk.context.close()
 
@@ -163,7 +177,7 @@ def photograph(camera: Photographer) -> None:
     done.locator("li[aria-current=true]").wait_for()
     camera.take(done, "desk-dark")
     press(done, *"aaaaaaaaaa")
-    done.wait_for_load_state("networkidle")
+    saved(done)
     press(done, "s", "Enter")
     done.get_by_text("Submitted.").first.wait_for()
     done.goto("/#/practice/ca-002")
@@ -173,7 +187,7 @@ def photograph(camera: Photographer) -> None:
         done.keyboard.type(code)
         done.locator(".ca-choices li").filter(has_text=code).first.wait_for()
         press(done, "Enter")
-    done.wait_for_load_state("networkidle")
+    saved(done)
     press(done, "s", "Enter")
     done.locator(".ca-table").wait_for()
     done.evaluate("document.documentElement.dataset.theme = 'light'")

@@ -356,7 +356,7 @@ function welcome() {
     el("h2", {}, `Good to see you, ${session.user.name}`),
     can("coder", "lead")
       ? [
-          el("p", {}, "Take the next encounter, or choose one from the worklist."),
+          el("p", {}, "Take the next encounter, or choose one from the worklist.", session.demo && " All of them are invented: nothing can go wrong here."),
           el("p", {}, el("button", { type: "button", class: "ca-primary", onclick: claimNext }, "Take the next encounter")),
           el(
             "ul",

@@ -238,6 +238,7 @@ class Desk {
     this.shownUntil = 0;
     this.findingAt = 0;
     this.listed = []; // the findings in the order of their list
+    this.spoken = {}; // which assigned code says which finding
     this.unfolded = null; // the suggestion all of whose alternatives are shown
     this.pendingReject = null;
     this.strokes = 0;
@@ -755,10 +756,17 @@ class Desk {
 
   /** What the rules say about an assigned code: in full on the first assigned code it is about, a sign on the others. */
   findingsShown(code) {
-    const spoken = this.findingsOf(code).filter((finding) => finding.severity !== "information");
-    const about = (finding, other) => finding.codes.some((one) => keyOf(one) === keyOf(other));
-    const here = (finding) => keyOf(this.state.codes.find((other) => about(finding, other))) === keyOf(code);
-    return { full: spoken.filter(here), signs: spoken.filter((finding) => !here(finding)) };
+    const { codes, findings } = this.state;
+    if (this.spoken.codes !== codes || this.spoken.findings !== findings) {
+      // For each finding, the key of the code that says it; worked out once for all rows.
+      const place = new Map(codes.map((other, at) => [keyOf(other), at]));
+      const firstOf = (finding) => Math.min(...finding.codes.map((about) => place.get(keyOf(about)) ?? Infinity));
+      const on = new Map(findings.map((finding) => [finding, codes[firstOf(finding)]]).map(([finding, first]) => [finding, first ? keyOf(first) : null]));
+      this.spoken = { codes, findings, on };
+    }
+    const told = this.findingsOf(code).filter((finding) => finding.severity !== "information");
+    const here = (finding) => this.spoken.on.get(finding) === keyOf(code);
+    return { full: told.filter(here), signs: told.filter((finding) => !here(finding)) };
   }
 
   findingSign(finding, words = "") {
@@ -1239,6 +1247,7 @@ class Desk {
     if (/^[1-9]$/.test(event.key)) {
       event.preventDefault();
       this.strokes += 1;
+      if (this.showFirst()) return;
       const place = Number(event.key) - 1;
       const decision = this.decided.get(this.current);
       if (this.pendingReject) this.flushReject(place);
@@ -1256,6 +1265,7 @@ class Desk {
 
   run(name) {
     if (name !== "undo") this.flushReject();
+    if (["accept", "reject", "change", "edit", "first"].includes(name) && this.editable && this.showFirst()) return;
     const commands = {
       next: () => this.step(1),
       previous: () => this.step(-1),
@@ -1280,6 +1290,14 @@ class Desk {
       return;
     }
     commands[name]();
+  }
+
+  /** Nobody decides on a code that another tab hides: the first press shows it. */
+  showFirst() {
+    if (this.tab === "codes" || !this.suggestions[this.current]) return false;
+    this.focusRow(this.current);
+    this.say(`${this.suggestions[this.current].code} is the current code; press again to decide.`);
+    return true;
   }
 
   // ---- decisions -----------------------------------------------------------------------------------------
@@ -2051,10 +2069,23 @@ class Desk {
     return null;
   }
 
+  /** The line of the note that evidence stands in, or as much around it as a query needs. */
+  lineOf(evidence) {
+    const note = this.state.encounter.notes.find((candidate) => candidate.id === this.noteOf(evidence));
+    if (!note) return evidence.text;
+    const offsets = this.offsets.get(note.id);
+    const [start, end] = [offsets.unit(evidence.start), offsets.unit(evidence.end)];
+    const from = Math.max(note.text.lastIndexOf("\n", start) + 1, start - 80);
+    const to = Math.min(...[note.text.indexOf("\n", end), note.text.length].filter((place) => place >= 0), end + 80);
+    const torn = { before: from > 0 && note.text[from - 1] !== "\n", after: to < note.text.length && note.text[to] !== "\n" };
+    const line = this.wholeWords(note.text.slice(from, start), torn.before) + note.text.slice(start, end) + this.wholeWords(note.text.slice(end, to), torn.after, false);
+    return `${torn.before ? "… " : ""}${line.trim().replace(/\s+/g, " ")}${torn.after ? " …" : ""}`;
+  }
+
   async hold(finding = null) {
     if (this.options.practice) return;
     const queries = this.state.findings.filter((candidate) => candidate.query);
-    const quoted = (from) => [...new Set(from.query.indicators.map((words) => `The record says: “${words.text}”`))];
+    const quoted = (from) => [...new Set(from.query.indicators.map((words) => this.lineOf(words)))].slice(0, 6).map((line) => `The record says: “${line}”`);
     const compose = (from) =>
       from
         ? [from.query.question, "", ...quoted(from), from.query.indicators.length ? "" : null, ...from.query.options.map((option) => `[ ] ${option}`)]
@@ -2064,6 +2095,7 @@ class Desk {
     const text = el("textarea", { rows: "11", maxlength: "4000", required: true, autofocus: true });
     const from = finding && queries.includes(finding) ? finding : queries[0] || null;
     text.value = compose(from);
+    text.setSelectionRange(0, 0);
     const pick = el(
       "select",
       { onchange: () => (text.value = compose(queries[Number(pick.value)] || null)) },
@@ -2316,7 +2348,7 @@ class Desk {
         { class: "ca-history" },
         all.map((event) => {
           const at = new Date(event.at);
-          const today = at.toLocaleDateString();
+          const today = at.toLocaleDateString([], { dateStyle: "long" });
           const head = today === day ? null : el("li", { class: "ca-day" }, today);
           day = today;
           return [

@@ -343,6 +343,11 @@ def test_findings_are_walked_and_mended_by_keys(service, page_of, encounter):
     assert page.get_by_role("tab", name="Codes").get_attribute("aria-selected") == "true"
     assert code in desk.assigned()
     page.get_by_role("tab", name="Findings").click()
+    decided = service.verdicts(id)
+    desk.press("1")
+    assert page.get_by_role("tab", name="Codes").get_attribute("aria-selected") == "true"
+    assert desk.saved().current.count() == 1 and service.verdicts(id) == decided
+    page.get_by_role("tab", name="Findings").click()
     before = (fixable.count(), service.codes(id))
     desk.press("f").saved()
     assert (fixable.count(), service.codes(id)) != before
