@@ -77,7 +77,7 @@ class Service:
         item = {"id": id, "text": text, "setting": "outpatient", "claim": "professional", **more}
         report = self.call("lead", "POST", "/v1/encounters", {"items": [item]})
         assert report["imported"] == [id], report
-        until = time.monotonic() + 90
+        until = time.monotonic() + 300  # the demo is computed first, on a busy machine in minutes
         while self.desk(id)["encounter"]["run_state"] not in ("done", "failed"):
             assert time.monotonic() < until, "the suggestions were not computed"
             time.sleep(0.2)
