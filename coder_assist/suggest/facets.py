@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -12,14 +13,16 @@ from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, plain_title, 
 SIDES = frozenset({"left", "right", "bilateral"})
 TRIMESTERS = frozenset({"first", "second", "third"})
 _ORDINARY = frozenset("with without other specified not elsewhere classified type initial encounter".split())
+_PARENTHESES = re.compile(r"\([^()]*\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Facet:
     """What sets one child apart from its siblings.
 
-    ``joined`` are its words for parts of the body of which one is enough; ``dominance`` says that it is about
-    a dominant or nondominant side.
+    ``joined`` are its words for parts of the body of which one is enough, ``loose`` those that a note need not
+    say: parentheses enclose nonessential modifiers (guideline I.A.7). ``dominance`` says that it is about a
+    dominant or nondominant side.
     """
 
     code: str
@@ -27,6 +30,7 @@ class Facet:
     trimester: str
     words: frozenset[str]
     joined: frozenset[str]
+    loose: frozenset[str]
     dominance: bool
     denies: frozenset[str]
     unspecified: bool
@@ -73,6 +77,7 @@ def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
                 next(iter(own & TRIMESTERS), "") if of_trimester else "",
                 told,
                 told & JOINED_PARTS,
+                told - set(sign(outside := _PARENTHESES.sub(" ", title), words(outside), title=True)),
                 not told.isdisjoint(("dominant", "nondominant")),
                 # "Supracondylar fracture without intercondylar fracture" denies the other kind, not the fracture.
                 frozenset(stem[1:] for stem in own if stem[0] == "~") - extra - stems[child],

@@ -450,7 +450,9 @@ class SpecificityWalk:
             score += 8.0 if facet.trimester == trimester else -8.0
         joined = any(word in near for word in facet.joined) if facet.joined else False
         for word in facet.words:
-            score += self._weigh(word, near, around, attributes, joined)
+            weight = self._weigh(word, near, around, attributes, joined)
+            if word not in facet.loose or word in near or word in around or weight < -self._weight(word):
+                score += weight  # but for a word of parentheses that the note does not say
         for word in facet.denies:
             if denied(word) in near:
                 score += self._weight(word)
