@@ -28,6 +28,12 @@ _SENTENCE_WORDS = frozenset(
     "because however since although performed obtained scheduled return if".split()
 )
 
+# Words of assertion cues are no part of what is named: the cue then speaks of the phrase.
+_OF_CUES = frozenset(
+    "rule rules ruled out r/o no not without denies denied negative unlikely excluded possible possibly probable probably "
+    "likely suspected suspect suspicion questionable consistent suggestive versus vs".split()
+)
+
 
 def unknown_phrases(
     note: NoteWords, sections: Sequence[Section], matches: Sequence[Match]
@@ -50,7 +56,9 @@ def unknown_phrases(
             if places and "," in note.between(place - 1):
                 break
             word = note.words[place]
-            if word.stem not in STOPWORDS and word.raw not in MODIFIERS and not word.raw.isdigit():
+            if word.stem in STOPWORDS or word.raw in MODIFIERS or word.raw in _OF_CUES:
+                continue
+            if not word.raw.isdigit():
                 places.append(place)
         if 2 <= len(places) <= LONGEST_PHRASE:
             yield tuple(places)
