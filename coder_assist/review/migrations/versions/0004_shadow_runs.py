@@ -8,7 +8,7 @@ from alembic import op
 from coder_assist.review.database import UtcDateTime
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
