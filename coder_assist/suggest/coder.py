@@ -337,7 +337,7 @@ class Coder:
         chosen -= redundant(
             chosen, {proposal.code: (proposal, probability) for proposal, probability, _ in ranked}
         )
-        rivals = Rivals([proposal for proposal, _, _ in ranked if proposal.code not in chosen])
+        rivals = Rivals([proposal for proposal, _, _ in ranked if proposal.code not in chosen], chosen)
         nobody = Rivals(())
         sequence = in_sequence([proposal for proposal, _, _ in ranked if proposal.code in chosen])
         suggestions = tuple(

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from coder_assist.suggest.features import Proposal, affirmed
-from coder_assist.types import Code, Span
+from coder_assist.types import Code, Span, System
 
 MOST_RIVALS = 6
+# What tells of pregnancy (chapter 15) and of the newborn (chapter 16), by the letter of the chapter.
+_TOLD_BY = {"O": ("O", "Z33", "Z34", "Z36", "Z37", "Z3A"), "P": ("P", "Z38")}
 
 
 Words = list[tuple[str, Span]]
 
 
 class Rivals:
-    """The proposals that were not selected, most probable first, as rivals of those that were."""
+    """The proposals that were not selected, most probable first, as rivals of the codes that were, ``chosen``.
 
-    def __init__(self, others: Sequence[Proposal]) -> None:
-        self._others = [(other, _words_of(other)) for other in others]
+    A code of pregnancy or of the newborn rivals no code of another chapter unless a chosen one tells of the same.
+    """
+
+    def __init__(self, others: Sequence[Proposal], chosen: Collection[Code] = ()) -> None:
+        closed = {
+            chapter
+            for chapter, telling in _TOLD_BY.items()
+            if not any(code.value.startswith(telling) for code in chosen if code.system is System.ICD10CM)
+        }
+        self._others = [
+            (other, _words_of(other), _chapter(other) if _chapter(other) in closed else "")
+            for other in others
+        ]
 
     def alternatives_of(self, proposal: Proposal) -> tuple[Code, ...]:
         """Return the alternatives of a proposal, best first.
@@ -26,9 +39,17 @@ class Rivals:
         book has next to the code.
         """
         mine = _words_of(proposal)
-        rivals = [other.code for other, words in self._others if _compete(proposal, mine, other, words)]
+        rivals = [
+            other.code
+            for other, words, closed in self._others
+            if closed in ("", _chapter(proposal)) and _compete(proposal, mine, other, words)
+        ]
         siblings = [Code(proposal.code.system, value) for value in proposal.alternatives]
         return tuple(dict.fromkeys([*rivals[:MOST_RIVALS], *siblings]))
+
+
+def _chapter(proposal: Proposal) -> str:
+    return proposal.code.value[0] if proposal.code.system is System.ICD10CM else ""
 
 
 def _compete(proposal: Proposal, mine: Words, other: Proposal, words: Words) -> bool:

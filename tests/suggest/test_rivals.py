@@ -58,3 +58,14 @@ def test_rivals_are_few() -> None:
     others = [proposal(f"M54.{n}", (n, n + 1)) for n in range(1, 9)]
     assert codes(Rivals(others).alternatives_of(chosen)) == [*(f"M54.{n}" for n in range(1, 7)), "M54.59"]
     assert MOST_RIVALS == 6
+
+
+def test_pregnancy_and_the_newborn_rival_only_where_they_are_told_of() -> None:
+    """A man's diabetes has no rival in chapter 15 or 16; a pregnant woman's has."""
+    chosen = proposal("E11.9", (0, 8))
+    others = [proposal("O24.119", (0, 8)), proposal("P70.2", (0, 8)), proposal("E13.9", (0, 8))]
+    assert codes(Rivals(others, [chosen.code]).alternatives_of(chosen)) == ["E13.9"]
+    pregnant = [chosen.code, Code(System.ICD10CM, "Z3A.28")]
+    assert codes(Rivals(others, pregnant).alternatives_of(chosen)) == ["O24.119", "E13.9"]
+    of_pregnancy = proposal("O24.112", (0, 8))
+    assert codes(Rivals(others, []).alternatives_of(of_pregnancy)) == ["O24.119", "E13.9"]
