@@ -197,9 +197,10 @@ class Proposer:
         """Add what the learned phrases of the documents are remembered for; of one code the best few phrases."""
         by_code: dict[Code, list[tuple[float, int, Document, Mention, float]]] = {}
         held = {code.value[:3] for code, known in proposals.items() if any(map(affirmed, known.candidates))}
-        texts = {document.note.id: document.note.text for document, _, _ in mentions}
-        if any(map(speaks_of_pregnancy, texts.values())):
+        documents = {document.note.id: document for document, _, _ in mentions}.values()
+        if any(speaks_of_pregnancy(document.note.text) for document in documents):
             held.add("O")
+        told = _told_of_procedures(documents)
         for document, mention, position in mentions:
             for found in memory.lookup(mention.term_keys[0]):
                 if found.precision >= LEAST_PRECISION and (
@@ -213,7 +214,11 @@ class Proposer:
             proposal = proposals.get(code) or Proposal(code, self._title(code))
             if code.system is not System.ICD10CM:
                 # Where a sentence says of its procedures that they were not done today, no phrase of it says so.
-                phrases = [p for p in phrases if not _not_today(p[2], p[3])]
+                phrases = [
+                    p
+                    for p in phrases
+                    if not (said := told.get((p[2].note.id, p[3].sentence))) or not said <= NOT_TODAY
+                ]
                 if not phrases:
                     continue
             known = proposals.setdefault(code, proposal)
@@ -542,11 +547,12 @@ class Proposer:
         return proposal
 
 
-def _not_today(document: Document, phrase: Mention) -> bool:
-    """Say whether the sentence of a phrase names procedures and says of none that it was done today."""
-    told = [
-        mention.attributes.get("performance")
-        for mention in document.mentions
-        if mention.sentence == phrase.sentence and "performance" in mention.attributes
-    ]
-    return bool(told) and NOT_TODAY.issuperset(told)
+def _told_of_procedures(documents: Iterable[Document]) -> dict[tuple[str, int], set[str | None]]:
+    """Return what each sentence that names procedures says of their performance, by note and sentence."""
+    told: dict[tuple[str, int], set[str | None]] = {}
+    for document in documents:
+        for mention in document.mentions:
+            if "performance" in mention.attributes:
+                place = document.note.id, mention.sentence
+                told.setdefault(place, set()).add(mention.attributes["performance"])
+    return told

@@ -104,8 +104,11 @@ def test_preselected_codes_come_up_before_the_others(service, page_of):
         decided.add(desk.current_code())
         desk.press("a")
     assert decided == wanted
-    desk.page.get_by_text("Every preselected code is decided.").wait_for()
-    assert desk.current_code() not in wanted
+    if any(s["probability"] >= 0.2 for s in suggestions if not s["selected"]):
+        desk.page.get_by_text("Every preselected code is decided.").wait_for()
+        assert desk.current_code() not in wanted
+    else:  # what is less likely is folded
+        desk.page.get_by_text("Every listed code is decided.").wait_for()
 
 
 def test_the_evidence_of_the_current_code_is_lit(page_of, encounter):
