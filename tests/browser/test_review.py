@@ -104,7 +104,7 @@ def test_preselected_codes_come_up_before_the_others(service, page_of):
         decided.add(desk.current_code())
         desk.press("a")
     assert decided == wanted
-    if any(s["probability"] >= 0.2 for s in suggestions if not s["selected"]):
+    if any(s["score"] >= 0.2 for s in suggestions if not s["selected"]):
         desk.page.get_by_text("Every preselected code is decided.").wait_for()
         assert desk.current_code() not in wanted
     else:  # what is less likely is folded
