@@ -155,12 +155,16 @@ def _front_matter(text: str, file: str) -> tuple[Record, str, int]:
         if not colon or not value:
             raise CorpusError(file, number, "expected 'key: value' in the front matter")
         if key not in _KNOWN_KEYS:
-            raise CorpusError(file, number, f"key must be one of {', '.join(_KNOWN_KEYS)}; got {key!r}")
+            # What came is not repeated: it may be a line of the note.
+            wanted = ", ".join(_KNOWN_KEYS)
+            raise CorpusError(
+                file, number, f"key must be one of {wanted}; got another of {len(key)} characters"
+            )
         if key in front:
             raise CorpusError(file, number, f"key {key!r} stands twice")
         choices = _CHOICES.get(key)
         if choices and value not in choices:
-            raise CorpusError(file, number, f"{key} must be one of {', '.join(choices)}; got {value!r}")
+            raise CorpusError(file, number, f"{key} must be one of {', '.join(choices)}; got another word")
         front[key] = _age(value, file, number) if key == "age" else value
     missing = [key for key in _REQUIRED_KEYS if key not in front]
     if missing:
@@ -175,7 +179,7 @@ def _age(value: str, file: str, line: int) -> int | float:
     except ValueError:
         age = -1.0
     if not 0 <= age <= 130:
-        raise CorpusError(file, line, f"age must be a number of years between 0 and 130; got {value!r}")
+        raise CorpusError(file, line, "age must be a number of years between 0 and 130; got something else")
     return int(age) if age == int(age) else age
 
 
