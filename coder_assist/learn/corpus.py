@@ -221,7 +221,7 @@ def _mark(written: str, span: Span, line: int, file: str) -> Mark:
     value = written.rstrip("?!")
     flags = written[len(value) :]
     if flags not in ("", "?", "!"):
-        raise CorpusError(file, line, f"a code takes one of '?' (optional) or '!' (primary); got {written!r}")
+        raise CorpusError(file, line, "a code takes one of '?' (optional) or '!' (primary); got several")
     system, colon, rest = value.partition(":")
     try:
         code = Code.parse(system, rest) if colon else Code.parse(System.ICD10CM, value)
