@@ -36,7 +36,7 @@ TEXTS := $(wildcard $(SHARED)/mtsamples/uncoded.jsonl.gz)
 # Our codes of notes whose texts are somebody else's: joined where the texts are here.
 JOINED := $(if $(TEXTS),build/mtsamples-coded.jsonl)
 
-build/mtsamples-coded.jsonl: corpora/mtsamples-codes.jsonl $(TEXTS)
+build/mtsamples-coded.jsonl: corpora/mtsamples-codes.jsonl $(TEXTS) | install
 	$(BIN)/coder-assist corpus attach corpora/mtsamples-codes.jsonl $(TEXTS) --out $@
 
 train: install $(JOINED)

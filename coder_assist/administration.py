@@ -21,6 +21,7 @@ from coder_assist.settings import Settings
 
 if TYPE_CHECKING:
     from coder_assist.api.review import Review
+    from coder_assist.review.database import Database
     from coder_assist.review.records import Incoming
 
 users_app = typer.Typer(no_args_is_help=True, help="Add and list accounts.")
@@ -33,7 +34,7 @@ _BY = "command line"  # the actor of what is done here; whoever may do it has th
 
 
 @contextmanager
-def _review() -> Iterator[Review]:
+def open_review() -> Iterator[Review]:
     """Open the review by the settings, so that what is done here is logged and signed as everywhere."""
     from coder_assist.api.review import Review
 
@@ -43,6 +44,19 @@ def _review() -> Iterator[Review]:
             yield review
         finally:
             review.close()
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """Open the database alone, for what reads and signs nothing."""
+    from coder_assist.review.database import Database
+
+    with plain_errors():
+        database = Database.open(settings)
+        try:
+            yield database
+        finally:
+            database.close()
 
 
 @users_app.command("add")
@@ -59,7 +73,7 @@ def add_user(
         secret = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     elif password:
         secret = sys.stdin.readline().rstrip("\n")
-    with _review() as review:
+    with open_review() as review:
         person = review.people.add(name, role, secret, by=_BY)
     out.print(f"{person.id}: {escape(person.name)}, {person.role}", highlight=False)
 
@@ -70,7 +84,7 @@ def list_users() -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("id", "name", "role", "active", "signs in by"):
         table.add_column(column, overflow="fold")
-    with _review() as review:
+    with open_review() as review:
         for person in review.people.everyone():
             ways = [way for way, has in (("password", person.has_password), ("OIDC", person.oidc)) if has]
             active = "yes" if person.active else "no"
@@ -88,7 +102,7 @@ def add_token(
     """Make an API token and print it, this once."""
     from coder_assist.api.access import Scope
 
-    with _review() as review:
+    with open_review() as review:
         unknown = sorted(set(scope) - set(Scope))
         if unknown:
             raise InputError(f"--scope: expected {', '.join(Scope)}; got {', '.join(unknown)}")
@@ -103,7 +117,7 @@ def list_tokens() -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("id", "person", "for", "scopes", "until"):
         table.add_column(column, overflow="fold")
-    with _review() as review:
+    with open_review() as review:
         for token in review.people.tokens():
             until = f"{token.expires_at:%Y-%m-%d}" if token.expires_at else "-"
             until = "revoked" if token.revoked_at else until
@@ -114,7 +128,7 @@ def list_tokens() -> None:
 @tokens_app.command("revoke")
 def revoke_token(id: Annotated[str, typer.Argument(help="How the token begins, as listed.")]) -> None:
     """End a token now."""
-    with _review() as review:
+    with open_review() as review:
         review.people.revoke(id, by=_BY)
     out.print(f"{id} is revoked", highlight=False)
 
@@ -133,7 +147,7 @@ def import_encounters(
     from coder_assist.review.records import Actor
 
     imported, duplicates, failed = 0, 0, 0
-    with _review() as review:
+    with open_review() as review:
         for file in files:
             items = _incoming(file, Settings().max_note_characters)
             report = review.store.import_encounters(Actor(_BY, Role.ADMIN), items, dry_run)
@@ -184,7 +198,7 @@ def export_labels(
     from coder_assist.review.labels import export_lines, write_jsonl, write_parquet
     from coder_assist.review.records import Actor
 
-    with _review() as review:
+    with open_review() as review:
         if to.suffix not in (".jsonl", ".parquet"):
             raise InputError(f"{to}: expected a name that ends in .jsonl or .parquet")
         write = write_jsonl if to.suffix == ".jsonl" else write_parquet
@@ -211,7 +225,6 @@ def verify_audit(
     An export is checked without the database: by its own heads, or by a head file, which may be newer.
     """
     from coder_assist.review.audit_log import events_in, public_key, read_heads, verify, verify_export
-    from coder_assist.review.database import Database
 
     settings = Settings()
     with plain_errors():
@@ -219,10 +232,8 @@ def verify_audit(
         if export is not None:
             found = verify_export(export, public, read_heads(head) if head else None)
         else:
-            database = Database.open(settings)
-            with database.read() as session:
+            with open_database(settings) as database, database.read() as session:
                 found = verify(events_in(session), read_heads(head or settings.audit_head), public)
-            database.close()
     if found.head is not None:
         out.print(f"signed head: event {found.head.sequence}, {found.head.hash}", style="dim", soft_wrap=True)
     if found.intact and found.events and found.head is None:
@@ -240,7 +251,7 @@ def export_audit(
     """Write the audit log as JSONL, with the signed heads, to be kept and verified elsewhere."""
     from coder_assist.review.audit_log import events_in, export_lines, read_heads
 
-    with _review() as review, review.database.read() as session:
+    with open_review() as review, review.database.read() as session:
         lines = export_lines(events_in(session), read_heads(review.head.path))
         if to is None:
             for line in lines:

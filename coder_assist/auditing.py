@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +11,8 @@ import typer
 from rich.markup import escape
 
 from coder_assist.administration import audit_app as audit_app  # its commands are joined by those below
-from coder_assist.console import errors, out, plain_errors
+from coder_assist.administration import open_database
+from coder_assist.console import errors, out
 from coder_assist.errors import InputError
 from coder_assist.review.records import Actor, Sample
 from coder_assist.review.states import Role, SampleKind
@@ -30,18 +29,6 @@ _DAY = "%Y-%m-%d"
 _ACTOR = Actor("command line", Role.AUDITOR)
 _FROM = typer.Option("--from", formats=[_DAY], help="First day of the period (UTC).")
 _TO = typer.Option("--to", formats=[_DAY], help="Day after the last one of the period (UTC).")
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
-    from coder_assist.review.database import Database
-
-    with plain_errors():
-        database = Database.open(settings)
-        try:
-            yield database
-        finally:
-            database.close()
 
 
 def _utc(day: datetime | None) -> datetime | None:
@@ -74,7 +61,7 @@ def report(
 
     settings = Settings()
     first, last = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
-    with _database(settings) as database:
+    with open_database(settings) as database:
         shelf = Shelf.of(settings)
         library = shelf.library_for(None)[0]
 
@@ -150,7 +137,7 @@ def sample(
     """Say how many encounters an audit needs, and which it would draw; with --create-as, make the audit."""
     from coder_assist.review.store import Store
 
-    with _database(Settings()) as database:
+    with open_database(Settings()) as database:
         audits = Store(database).audits
         actor = Actor(create, Role.AUDITOR) if create is not None else _ACTOR
         wanted = Sample(kind, 1, seed, _utc(since), _utc(until), coder, blinded)
@@ -199,7 +186,7 @@ def replay_run(
     from coder_assist.review.replay import replay
 
     settings = Settings()
-    with _database(settings) as database:
+    with open_database(settings) as database:
         result = replay(database, run, settings, pack or ())
     for missing in result.missing:
         out.print(

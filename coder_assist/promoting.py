@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from coder_assist.console import errors, out, plain_errors
+from coder_assist.administration import open_review
+from coder_assist.console import errors, out
 from coder_assist.errors import NotAllowed
 from coder_assist.review.records import Actor
 from coder_assist.review.states import Role
@@ -31,19 +31,6 @@ MAY_PROMOTE = (Role.DATA_SCIENTIST, Role.ADMIN)
 _Pack = Annotated[Path, typer.Argument(help="The challenger's directory.", show_default=False)]
 
 
-@contextmanager
-def _review() -> Iterator[Review]:
-    """Open the review by the settings, so that what is done here is logged and signed as everywhere."""
-    from coder_assist.api.review import Review
-
-    with plain_errors():
-        review = Review.open(Settings())
-        try:
-            yield review
-        finally:
-            review.close()
-
-
 def train_on_decisions(
     target: Path,
     corpora: Sequence[Path],
@@ -55,7 +42,7 @@ def train_on_decisions(
     """Train on what was submitted in the settings' review before a day, and on corpora; see ``challenge``."""
     from coder_assist.challenge import train_from_store
 
-    with _review() as review:
+    with open_review() as review:
         before = until.replace(tzinfo=UTC) if until is not None else None
         return train_from_store(review.database, _ACTOR, target, corpora, before, priors, recipe, progress)
 
@@ -83,7 +70,7 @@ def shadow(pack: _Pack) -> None:
     from coder_assist.challenge import cast_shadows, learnt_until
     from coder_assist.suggest import Coder
 
-    with _review() as review, errors.status("loading the pack") as status:
+    with open_review() as review, errors.status("loading the pack") as status:
         count = cast_shadows(review.store.shadows, Coder.load(pack), learnt_until(pack), status.update)
     out.print(f"{count} encounters read in shadow", highlight=False)
 
@@ -91,7 +78,7 @@ def shadow(pack: _Pack) -> None:
 @packs_app.command("gates")
 def show_gates(pack: _Pack) -> None:
     """Hold a challenger's shadow runs against what was shown and decided. The exit code is 1 if a gate is shut."""
-    with _review() as review, errors.status("comparing"):
+    with open_review() as review, errors.status("comparing"):
         _, found = _gates_of(review, pack)
     _show(found)
     if not found.passed:
@@ -110,7 +97,7 @@ def promote(
     """Record that a challenger is put to use. It is refused, with exit code 1, where a gate is shut."""
     from coder_assist.errors import PromotionRefused
 
-    with _review() as review:
+    with open_review() as review:
         person = review.people.named(by)
         if person.role not in MAY_PROMOTE:
             raise NotAllowed(f"{person.role} may not promote a pack; expected {' or '.join(MAY_PROMOTE)}")
@@ -138,7 +125,7 @@ def list_promotions() -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("pack", "since", "by", "gates", "reason"):
         table.add_column(column, overflow="fold")
-    with _review() as review:
+    with open_review() as review:
         names = {person.id: person.name for person in review.people.everyone()}
         for made in review.store.promotions.all():
             gate = "passed" if made.metrics.get("passed") else "forced"

@@ -12,15 +12,15 @@ encounter, such as its ``setting``, and ``codes`` as in a coded corpus, with evi
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from coder_assist.errors import CorpusError, InputError
-from coder_assist.learn.corpus import checked_record
+from coder_assist.learn.corpus import checked_record, json_lines
 
 Record = dict[str, Any]
 
@@ -66,13 +66,7 @@ def _records(path: Path, wanted: str) -> Iterator[tuple[int, Record]]:
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or "it is no whole gzip file"
         raise InputError(f"{path}: expected a file of JSON lines; {reason}") from None
-    for number, line in enumerate(data.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            raise CorpusError(path.name, number, "expected a JSON object in UTF-8") from None
+    for number, record in json_lines(BytesIO(data), path.name):
         if not isinstance(record, dict) or not all(
             isinstance(record.get(key), str) for key in ("id", wanted)
         ):

@@ -283,25 +283,36 @@ def read_corpus(path: Path) -> Iterator[Record]:
     """
     ids: dict[str, int] = {}
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
+        for number, written in json_lines(lines, path.name):
             try:
-                record = checked_record(json.loads(line.decode("utf-8")))
-            except (UnicodeDecodeError, RecursionError):
-                raise CorpusError(
-                    path.name, number, "expected a JSON object of little depth, in UTF-8"
-                ) from None
-            except json.JSONDecodeError as error:
-                raise CorpusError(
-                    path.name, number, f"expected a JSON object; {error.msg} at column {error.colno}"
-                ) from None
+                record = checked_record(written)
             except ValueError as error:
                 raise CorpusError(path.name, number, str(error)) from None
             earlier = ids.setdefault(record["id"], number)
             if earlier != number:
                 raise CorpusError(path.name, number, f"id {record['id']!r} is also on line {earlier}")
             yield record
+
+
+def json_lines(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, object]]:
+    """Yield the values of JSON lines with their numbers, blank lines left out.
+
+    Raises ``CorpusError`` with file and line for one that is no JSON.
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line.decode("utf-8"))
+        except (UnicodeDecodeError, RecursionError):
+            raise CorpusError(file, number, "expected a JSON object of little depth, in UTF-8") from None
+        except json.JSONDecodeError as error:
+            raise CorpusError(
+                file, number, f"expected a JSON object; {error.msg} at column {error.colno}"
+            ) from None
+        except ValueError as error:  # a number of thousands of digits
+            raise CorpusError(file, number, str(error)) from None
+        yield number, value
 
 
 def checked_record(record: object) -> Record:

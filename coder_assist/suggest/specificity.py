@@ -450,9 +450,8 @@ class SpecificityWalk:
             score += 8.0 if facet.trimester == trimester else -8.0
         joined = any(word in near for word in facet.joined) if facet.joined else False
         for word in facet.words:
-            weight = self._weigh(word, near, around, attributes, joined)
-            if word not in facet.loose or word in near or word in around or weight < -self._weight(word):
-                score += weight  # but for a word of parentheses that the note does not say
+            spared = word in facet.loose or (joined and word in JOINED_PARTS)
+            score += self._weigh(word, near, around, attributes, spared)
         for word in facet.denies:
             if denied(word) in near:
                 score += self._weight(word)
@@ -486,9 +485,9 @@ class SpecificityWalk:
         near: Collection[str],
         around: Collection[str],
         attributes: Mapping[str, str],
-        joined: bool,
+        spared: bool,
     ) -> float:
-        """Return what a word of a title adds: it is stated, contradicted, or only not mentioned."""
+        """Return what a word of a title adds: it is stated, contradicted, or not mentioned, which may be ``spared``."""
         weight = self._weight(word)
         if word in TRIMESTERS and "stage" in attributes:
             return 2.0 if _STAGE_WORDS.get(attributes["stage"]) == word else -CONTRADICTED
@@ -500,7 +499,7 @@ class SpecificityWalk:
             return 0.5 * weight
         if denied(word) in near:
             return -weight - CONTRADICTED
-        return 0.0 if joined and word in JOINED_PARTS else -weight
+        return 0.0 if spared else -weight
 
 
 @lru_cache(maxsize=16384)
