@@ -99,10 +99,20 @@ def page() -> Iterator[Any]:
 
 
 def run_cell(page: Any, number: int) -> Any:
-    """Run a cell by its keys and return what it shows."""
+    """Run a cell, not yet run, by its keys and return what it shows.
+
+    JupyterLab drops keys pressed while it still lays out the notebook or starts the kernel, so the keys
+    wait for an idle kernel and are pressed again as long as the cell's number stays empty.
+    """
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for(state="attached")
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
-    cell.locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
+    prompt = cell.locator(".jp-InputPrompt").first
+    deadline = time.monotonic() + WAIT / 1000
+    while re.fullmatch(r"\[\s*\]:", prompt.inner_text().strip()):
+        assert time.monotonic() < deadline, f"cell {number} did not start:\n{page.locator('body').inner_text()}"
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(2000)
     return cell.locator(".jp-OutputArea")
 
 
