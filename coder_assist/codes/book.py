@@ -128,6 +128,14 @@ class CodeBook:
         )
         return tuple(name for (name,) in rows)
 
+    def entries_below(self, value: str) -> list[CodeEntry]:
+        """Return the entries directly below a node, in book order."""
+        rows = self._database.execute(
+            "select name, title, billable, parent, terms from nodes where system = ? and parent = ? order by id",
+            (self.system, value),
+        )
+        return [self._entry(*row) for row in rows]
+
     def _ancestors(self, value: str) -> tuple[str, ...]:
         """Return the names above a node, nearest first, up to the chapter."""
         above: list[str] = []

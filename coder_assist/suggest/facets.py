@@ -43,15 +43,19 @@ def _sides(own: Collection[str]) -> frozenset[str]:
     return frozenset({"left", "right"}) if "unilateral" in own else frozenset(own) & SIDES
 
 
+def _without_parentheses(title: str) -> set[str]:
+    outside = _PARENTHESES.sub(" ", title)
+    return set(sign(outside, words(outside), title=True))
+
+
 def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
     """Return what sets each child of a node apart, in book order."""
-    children = book.children(value)
-    titles = {child: plain_title(book.title(child)) for child in children}
+    titles = {child.code.value: plain_title(child.title) for child in book.entries_below(value)}
     stems = {child: set(sign(title, words(title), title=True)) for child, title in titles.items()}
     shared = set.intersection(*stems.values()) if stems else set()
     # What the parent already says is known; the child adds the rest.
     above = plain_title(book.title(value))
-    known = shared | (set(sign(above, words(above), title=True)) if len(children) > 1 else set())
+    known = shared | (set(sign(above, words(above), title=True)) if len(titles) > 1 else set())
     facets = []
     # A lone "left" among the children (left ventricular failure) is a word like others, not a side to choose.
     all_sides = frozenset[str]().union(*(_sides(own - known) for own in stems.values()))
@@ -59,8 +63,7 @@ def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
     sided = {"left", "right"} <= all_sides and any(SIDES & (own - known) for own in stems.values())
     vague = {child: title.count("unspecified") for child, title in titles.items()}
     least = min(vague.values(), default=0)
-    for child in children:
-        title = titles[child]
+    for child, title in titles.items():
         own = stems[child] - known
         parts = stems[child] & BODY_PARTS
         if own <= _ORDINARY and parts < known & BODY_PARTS and "unspecified" not in title:
@@ -74,14 +77,15 @@ def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
             Facet(
                 child,
                 _sides(own) if sided and not of_trimester else frozenset(),
-                next(iter(own & TRIMESTERS), "") if of_trimester else "",
+                # Of "second trimester with preterm delivery third trimester" the first says when labor began.
+                next((word for word in title.split() if word in own & TRIMESTERS), "") if of_trimester else "",
                 told,
                 told & JOINED_PARTS,
-                told - set(sign(outside := _PARENTHESES.sub(" ", title), words(outside), title=True)),
+                told - _without_parentheses(title) if "(" in title else frozenset(),
                 not told.isdisjoint(("dominant", "nondominant")),
                 # "Supracondylar fracture without intercondylar fracture" denies the other kind, not the fracture.
                 frozenset(stem[1:] for stem in own if stem[0] == "~") - extra - stems[child],
-                vague[child] > least or len(children) == 1,
+                vague[child] > least or len(titles) == 1,
                 title.startswith("other ") or ", other" in title or "other specified" in title,
                 any(stem[0] == "~" for stem in stems[child]),
                 "without complication" in title or "uncomplicated" in title,

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from coder_assist.codes.sources import Procedure
 from coder_assist.codes.terms import Word, stem
@@ -84,18 +85,15 @@ _Aspects = tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
 class _Words:
     """Words of notes in order, as one line of text, and what stands between them."""
 
-    def __init__(self, words: Sequence[tuple[str, Word]]) -> None:
-        last = len(words) - 1
-        self._words = [
-            (text, word)
-            for at, (text, word) in enumerate(words)
-            if word.raw not in _TO
-            or not (0 < at < last and _is_level(words[at - 1][1].raw) and _is_level(words[at + 1][1].raw))
-        ]
+    def __init__(self, notes: Iterable[tuple[str, Sequence[Word]]]) -> None:
+        self._words: list[Word] = []
+        self._notes: list[tuple[int, str]] = []  # up to which word each text reaches
+        for text, words in notes:
+            self._words += _without_joints(words)
+            self._notes.append((len(self._words), text))
         # "W/o" as it is read, all else as it is written.
-        raws = [word.stem if "/" in word.raw else word.raw for _, word in self._words]
-        self._lengths = list(map(len, raws))
-        self._line = " " + " ".join(raws) + " "
+        self._raws = [word.stem if "/" in word.raw else word.raw for word in self._words]
+        self._line = f" {' '.join(self._raws)} "
         self._starts: list[int] = []
 
     def tell_of(self, pattern: re.Pattern[str]) -> bool:
@@ -123,13 +121,11 @@ class _Words:
     def _denied(self, start: int) -> bool:
         """Say whether the word that begins at a place of the line is denied by one shortly before it."""
         if not self._starts:
-            place = 1
-            for length in self._lengths:
-                self._starts.append(place)
-                place += length + 1
+            self._starts = list(accumulate((len(raw) + 1 for raw in self._raws), initial=1))
         here = bisect_left(self._starts, start)
+        text = next(text for end, text in self._notes if here < end)
         for place in range(here - 1, max(-1, here - 1 - _DENIED_WITHIN), -1):
-            (text, word), (_, following) = self._words[place], self._words[place + 1]
+            word, following = self._words[place], self._words[place + 1]
             if following.start < word.end or _CLAUSE.search(text, word.end, following.start):
                 return False
             if word.raw in _DENIALS or word.stem == _BEFORE:
@@ -137,31 +133,26 @@ class _Words:
         return False
 
 
-def _is_level(raw: str) -> bool:
-    return _LEVEL.fullmatch(raw) is not None
+def _without_joints(words: Sequence[Word]) -> Sequence[Word]:
+    """Leave out the "to" between two levels of the spine."""
+    joints = [
+        at
+        for at in range(1, len(words) - 1)
+        if words[at].raw in _TO
+        and _LEVEL.fullmatch(words[at - 1].raw)
+        and _LEVEL.fullmatch(words[at + 1].raw)
+    ]
+    return [word for at, word in enumerate(words) if at not in joints] if joints else words
 
 
 class Cues:
     """The cues that an encounter's notes hold."""
 
     def __init__(self, around: Sequence[Surroundings]) -> None:
-        everything: list[tuple[str, Word]] = []
-        told: list[tuple[str, Word]] = []
-        for surroundings in around:
-            text = surroundings.text
-            kinds = {section.kind for section in surroundings.sections}
-            aside = _OTHER_TIMES | (_AROUND_AN_OPERATION if kinds & _OF_AN_OPERATION else frozenset())
-            passed = [section.span for section in surroundings.sections if section.kind in aside]
-            at = 0
-            for word in surroundings.words:
-                everything.append((text, word))
-                while at < len(passed) and passed[at].end <= word.start:
-                    at += 1
-                if at == len(passed) or word.start < passed[at].start:
-                    told.append((text, word))
         self._around = {surroundings.note_id: surroundings for surroundings in around}
-        self._everything = _Words(everything)
-        self._told = _Words(told)
+        self._everything = _Words((note.text, note.words) for note in around)
+        self._told = _Words((note.text, _told_today(note)) for note in around)
+        self._lines: dict[tuple[tuple[str, int], ...], tuple[_Words, _Aspects]] = {}
 
     def judge(self, facts: Procedure, named: Sequence[Candidate]) -> tuple[float, bool]:
         """Return whether the notes hold what a procedure requires, and whether anything contradicts it.
@@ -191,15 +182,28 @@ class Cues:
 
     def _line_of(self, named: Sequence[Candidate]) -> tuple[_Words, _Aspects]:
         """Return the words of the sentences that name a procedure, and the aspects that they tell of."""
-        places = sorted({(c.note_id, c.mention.sentence) for c in named})
-        line = _Words(
-            [
-                (self._around[note].text, word)
+        places = tuple(sorted({(c.note_id, c.mention.sentence) for c in named}))
+        if places not in self._lines:
+            line = _Words(
+                (self._around[note].text, self._around[note].words_of_sentence(sentence))
                 for note, sentence in places
-                for word in self._around[note].words_of_sentence(sentence)
-            ]
-        )
-        return line, tuple(aspect for aspect in _ASPECTS if line.tell_of(aspect[1]))
+            )
+            self._lines[places] = line, tuple(aspect for aspect in _ASPECTS if line.tell_of(aspect[1]))
+        return self._lines[places]
+
+
+def _told_today(note: Surroundings) -> list[Word]:
+    """Return the words of a note that stand outside of the sections on other times."""
+    kinds = {section.kind for section in note.sections}
+    aside = _OTHER_TIMES | (_AROUND_AN_OPERATION if kinds & _OF_AN_OPERATION else frozenset())
+    told: list[Word] = []
+    first = 0
+    for section in note.sections:
+        if section.kind in aside:
+            passed, following = note.range_of(section.span)
+            told += note.words[first:passed]
+            first = following
+    return [*told, *note.words[first:]]
 
 
 def _held(cue: str, note: _Words, line: _Words, aspects: _Aspects) -> bool:

@@ -29,14 +29,15 @@ _PRESUPPOSES: dict[str, frozenset[str]] = {
     ),
     **dict.fromkeys(("I11", "I12", "I13"), frozenset("I10 I11 I12 I13 I15 I16".split())),
 }
-_PREGNANCY = re.compile(
-    r"pregnan|gestation|gravid|trimester|obstetric|\bweeks?\b|\blabor\b|\biup\b", re.IGNORECASE
-)
+# What words of a note of a pregnancy hold, and what such words are as a whole.
+_OF_PREGNANCY = ("pregnan", "gestation", "gravid", "trimester", "obstetric")
+_WORDS_OF_PREGNANCY = re.compile(r"\b(?:weeks?|labor|iup)\b")
 
 
 def speaks_of_pregnancy(text: str) -> bool:
     """Say whether a note has a word that notes of a pregnancy have."""
-    return _PREGNANCY.search(text) is not None
+    lowered = text.lower()
+    return any(part in lowered for part in _OF_PREGNANCY) or _WORDS_OF_PREGNANCY.search(lowered) is not None
 
 
 def may_hold(code: Code, held: Collection[str]) -> bool:

@@ -104,7 +104,7 @@ class SpecificityWalk:
 
     def _regions(self, value: str) -> tuple[frozenset[str], frozenset[str]]:
         """Return the paired parts of the body that a node and its children name, and their regions."""
-        titles = [self._book.title(value), *(self._book.title(child) for child in self._book.children(value))]
+        titles = [self._book.title(value), *(child.title for child in self._book.entries_below(value))]
         stems = set(re.findall(r"[a-z]+", " ".join(titles).lower()))
         parts = frozenset(part for part in PART_REGIONS if part in stems or part + "s" in stems)
         return parts, frozenset(PART_REGIONS[part] for part in parts)

@@ -152,15 +152,15 @@ class Surroundings:
 
     def words_of_sentence(self, sentence: int) -> Sequence[Word]:
         """Return the words that begin within a sentence of the document."""
-        first, last = self._range(self._document.sentences[sentence])
+        first, last = self.range_of(self._document.sentences[sentence])
         return self.words[first:last]
 
-    def _range(self, span: Span) -> tuple[int, int]:
+    def range_of(self, span: Span) -> tuple[int, int]:
         """Return the words ``[first, last)`` that begin within a span."""
         return bisect_left(self._starts, span.start), bisect_left(self._starts, span.end)
 
     def _stems(self, span: Span) -> frozenset[str]:
-        first, last = self._range(span)
+        first, last = self.range_of(span)
         return canonical(word.stem for word in self.words[first:last])
 
     def near(self, mention: Mention) -> frozenset[str]:
@@ -168,7 +168,7 @@ class Surroundings:
         found = self._sentences.get(mention.sentence)
         if found is None:
             text, sentence = self._document.note.text, self._document.sentences[mention.sentence]
-            first, last = self._range(sentence)
+            first, last = self.range_of(sentence)
             found = frozenset(sign(text, self.words[first:last])) | spine_levels(sentence.slice(text))
             found |= self._heading_parts(self._section(mention))
             if found.isdisjoint(_SPINE):
@@ -178,8 +178,8 @@ class Surroundings:
 
     def close(self, mention: Mention) -> frozenset[str]:
         """Return the stems of a mention and of the words next to it in its sentence."""
-        first, last = self._range(self._document.sentences[mention.sentence])
-        low, high = self._range(mention.span)
+        first, last = self.range_of(self._document.sentences[mention.sentence])
+        low, high = self.range_of(mention.span)
         low, high = max(first, low - CLOSE // 2), min(last, high + CLOSE)
         text = canonical(word.stem for word in self.words[low:high])
         near = self.near(mention)
@@ -188,8 +188,8 @@ class Surroundings:
     def beside(self, mention: Mention) -> list[tuple[str, ...]]:
         """Return the content words, and neighbouring pairs of them, that stand next to a mention."""
         text = self._document.note.text
-        first, last = self._range(self._document.sentences[mention.sentence])
-        low, high = self._range(mention.span)
+        first, last = self.range_of(self._document.sentences[mention.sentence])
+        low, high = self.range_of(mention.span)
         before = [self.words[at] for at in range(max(first, low - 3), min(low, last))]
         after: list[Word] = []
         for at in range(max(high, first), min(last, high + CLOSE)):

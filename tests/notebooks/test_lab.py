@@ -102,13 +102,13 @@ def run_cell(page: Any, number: int) -> Any:
     """Run a cell, not yet run, by its keys and return what it shows.
 
     JupyterLab drops keys pressed while it still lays out the notebook or starts the kernel, so the keys
-    wait for an idle kernel and are pressed again as long as the cell's number stays empty.
+    wait for an idle kernel and are pressed again until the cell has its number.
     """
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for(state="attached")
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
     prompt = cell.locator(".jp-InputPrompt").first
     deadline = time.monotonic() + WAIT / 1000
-    while re.fullmatch(r"\[\s*\]:", prompt.inner_text().strip()):
+    while not re.fullmatch(r"\[[*\d]+\]:", prompt.inner_text().strip()):
         assert time.monotonic() < deadline, f"cell {number} did not start:\n{page.locator('body').inner_text()}"
         cell.locator(".cm-content").click()
         page.keyboard.press("Control+Enter")
