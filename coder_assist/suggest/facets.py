@@ -78,7 +78,9 @@ def read_facets(book: CodeBook, value: str) -> tuple[Facet, ...]:
                 child,
                 _sides(own) if sided and not of_trimester else frozenset(),
                 # Of "second trimester with preterm delivery third trimester" the first says when labor began.
-                next((word for word in title.split() if word in own & TRIMESTERS), "") if of_trimester else "",
+                next((word for word in title.split() if word in own & TRIMESTERS), "")
+                if of_trimester
+                else "",
                 told,
                 told & JOINED_PARTS,
                 told - _without_parentheses(title) if "(" in title else frozenset(),

@@ -17,7 +17,12 @@ class IntegralProcedures:
     """The packaged rows, looked up by pairs of codes."""
 
     def __init__(self) -> None:
-        self._rows: list[Integral] = list(read_integral(data_file("integral.tsv")))
+        # A range of parts in each row.
+        self._rows: list[tuple[str, str, Integral]] = [
+            (first, last, row)
+            for row in read_integral(data_file("integral.tsv"))
+            for first, last in row.component
+        ]
         self._comprising = lru_cache(maxsize=4096)(self._find)
 
     def authority(self, component: str, comprehensive: str) -> str | None:
@@ -25,13 +30,13 @@ class IntegralProcedures:
         if component == comprehensive:
             return None
         for row in self._comprising(component):
-            if _within(comprehensive, row.comprehensive):
+            if any(first <= comprehensive <= last for first, last in row.comprehensive):
                 return row.authority
         return None
 
     def _find(self, component: str) -> tuple[Integral, ...]:
         """Return the rows that name a procedure as a part; most procedures have none."""
-        return tuple(row for row in self._rows if _within(component, row.component))
+        return tuple(row for first, last, row in self._rows if first <= component <= last)
 
     def whole(self, component: Code, others: Iterable[Code]) -> tuple[Code, str] | None:
         """Return the first of ``others`` that a procedure is part of, with the authority."""
@@ -41,7 +46,3 @@ class IntegralProcedures:
             if other.system is System.CPT and (found := self.authority(component.value, other.value)):
                 return other, found
         return None
-
-
-def _within(code: str, ranges: tuple[tuple[str, str], ...]) -> bool:
-    return any(first <= code <= last for first, last in ranges)

@@ -9,9 +9,9 @@ node acute) the node that the note names is taken if the category has one, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
 
 from coder_assist.codes import CodeBook, Lexicon
 from coder_assist.suggest.facets import TRIMESTERS, Facet, read_facets
@@ -49,17 +49,22 @@ _DEFICITS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resolution:
-    """A billable code, what was assumed on the way, and what a coder might take instead (best first).
+    """A billable code, and what was assumed on the way.
 
     ``contradicted``: the note states an attribute that the code denies.
     """
 
     code: str
     assumed: tuple[str, ...]
-    alternatives: tuple[str, ...]
-    contradicted: bool = False
+    contradicted: bool
+    _instead: Callable[[], tuple[str, ...]] = field(repr=False, compare=False)
+
+    @cached_property
+    def alternatives(self) -> tuple[str, ...]:
+        """What a coder might take instead, best first; looked up when asked for, as most are of codes known already."""
+        return self._instead()
 
 
 class SpecificityWalk:
@@ -137,7 +142,7 @@ class SpecificityWalk:
             for other in sorted(near)
             if other != level and _LEVEL_WORD.fullmatch(other)
         ]
-        return [Resolution(code, resolution.assumed, resolution.alternatives) for code in swapped if code]
+        return [replace(resolution, code=code, contradicted=False) for code in swapped if code]
 
     def resolve(
         self,
@@ -178,8 +183,8 @@ class SpecificityWalk:
         return Resolution(
             node,
             tuple(assumed),
-            self._billable_alternatives(node, alternatives, near, around, attributes),
             contradicted,
+            partial(self._billable_alternatives, node, alternatives, near, around, attributes),
         )
 
     def _of_side(self, value: str, siblings: Sequence[Facet]) -> dict[str, str]:

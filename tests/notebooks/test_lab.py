@@ -109,7 +109,9 @@ def run_cell(page: Any, number: int) -> Any:
     prompt = cell.locator(".jp-InputPrompt").first
     deadline = time.monotonic() + WAIT / 1000
     while not re.fullmatch(r"\[[*\d]+\]:", prompt.inner_text().strip()):
-        assert time.monotonic() < deadline, f"cell {number} did not start:\n{page.locator('body').inner_text()}"
+        assert time.monotonic() < deadline, (
+            f"cell {number} did not start:\n{page.locator('body').inner_text()}"
+        )
         cell.locator(".cm-content").click()
         page.keyboard.press("Control+Enter")
         page.wait_for_timeout(2000)

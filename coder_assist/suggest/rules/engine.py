@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from coder_assist.errors import SettingsError
 from coder_assist.suggest.rules.coding import Coding
@@ -51,22 +51,14 @@ class Rule:
     sequencing: bool = False
     settles: bool = False
 
-    def binds(self, coding: Coding) -> bool:
+    def binds(self, setting: Setting, claim: Claim) -> bool:
         """Say whether the rule applies to this kind of encounter and claim."""
-        return (not self.settings or coding.encounter.setting in self.settings) and (
-            not self.claims or coding.claim in self.claims
-        )
+        return (not self.settings or setting in self.settings) and (not self.claims or claim in self.claims)
 
-    def findings(self, coding: Coding) -> Iterator[Finding]:
-        """Yield what the rule says of a set of codes; nothing where it does not bind."""
-        if self.binds(coding):
-            for finding in self.check(coding):
-                yield replace(
-                    finding,
-                    rule=self.id,
-                    severity=self.severity,
-                    authority=finding.authority or self.authority,
-                )
+    def signed(self, finding: Finding) -> Finding:
+        """Return a finding of the check as the rule's own."""
+        authority = finding.authority or self.authority
+        return replace(finding, rule=self.id, severity=self.severity, authority=authority)
 
 
 REGISTRY: dict[str, Rule] = {}
@@ -141,13 +133,19 @@ class RuleBook:
         told = "\n".join(f"{r.id}|{r.severity}|{r.authority}|{r.summary}" for r in self.rules)
         return f"{len(self.rules)}@{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
+    @cached_property
+    def _binding(self) -> Callable[[Setting, Claim], tuple[Rule, ...]]:
+        """Which rules bind a kind of encounter and claim, in the order of the table; found once for each kind."""
+        return cache(lambda setting, claim: tuple(r for r in self.rules if r.binds(setting, claim)))
+
     def settling(self, coding: Coding) -> Iterator[Finding]:
         """Yield the findings whose fixes settle what is preselected, in the order of the table."""
-        for rule in self.rules:
+        for rule in self._binding(coding.encounter.setting, coding.claim):
             if rule.settles:
-                yield from (finding for finding in rule.findings(coding) if finding.fix is not None)
+                yield from (rule.signed(finding) for finding in rule.check(coding) if finding.fix is not None)
 
     def judge(self, coding: Coding) -> tuple[Finding, ...]:
         """Return what all rules say, errors first, each thing said once, in an order of its own."""
-        said = {finding: None for rule in self.rules for finding in rule.findings(coding)}
+        binding = self._binding(coding.encounter.setting, coding.claim)
+        said = {rule.signed(finding): None for rule in binding for finding in rule.check(coding)}
         return tuple(sorted(said, key=lambda f: (_SEVERITY_ORDER[f.severity], f.rule, f.codes, f.message)))
