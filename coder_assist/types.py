@@ -246,11 +246,6 @@ class Note:
     version: int = 1
     title: str = ""
 
-    @property
-    def extent(self) -> int:
-        """Characters up to the last that is not blank, at least 1: blanks at the end say nothing."""
-        return len(self.text.rstrip()) or 1
-
 
 @dataclass(frozen=True, slots=True)
 class Encounter:

@@ -44,11 +44,16 @@ def _fold_table() -> dict[int, int]:
 _FOLD = _fold_table()
 
 # Ways to write "in the patient's past" come first, so that they become one word; few letters begin one.
-_WORD = re.compile(
-    r"(?=[a-z0-9])(?:"
-    r"(?=[swhdcb2])(?:status[ -]post|s/p|h/o|hx of|w/o|w/|due to|secondary to|caused by|because of|d/t|2/2)(?![a-z])"
-    r"|\d+(?:\.\d+)+|[a-z0-9]+(?:'s(?![a-z]))?)"
+_SHORT_FORMS = r"(?=[swhdcb2])(?:status[ -]post|s/p|h/o|hx of|w/o|w/|due to|secondary to|caused by|because of|d/t|2/2)(?![a-z])"
+_WORD = re.compile(rf"(?=[a-z0-9])(?:{_SHORT_FORMS}|\d+(?:\.\d+)+|[a-z0-9]+(?:'s(?![a-z]))?)")
+# Text taken from a PDF has ligatures, text in a decomposed form (NFD) its accents as characters of their own.
+_LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl"}
+_ACCENTS = dict.fromkeys(range(0x300, 0x370), "")
+_MARKED_WORD = re.compile(
+    rf"(?=[a-z0-9\ufb00-\ufb04])(?:{_SHORT_FORMS}|\d+(?:\.\d+)+|"
+    r"[a-z0-9\ufb00-\ufb04][a-z0-9\ufb00-\ufb04\u0300-\u036f]*(?:'s(?![a-z]))?)"
 )
+_PLAIN = {**_LIGATURES, **_ACCENTS}
 _PHRASES = {
     "status post": "history",
     "status-post": "history",
@@ -157,9 +162,11 @@ def words(text: str) -> list[Word]:
     folded = fold(text)
     # A note has hundreds of words and is cut twice: a tuple made directly costs a third of ``Word(...)``.
     make, append = tuple.__new__, result.append
-    for match in _WORD.finditer(folded):
+    for match in (_WORD if folded.isascii() else _MARKED_WORD).finditer(folded):
         raw = match.group()
         start, end = match.span()
+        if not raw.isascii():
+            raw = raw.translate(_PLAIN)
         stemmed = _stem_of(raw)
         if raw == "a" and folded[max(0, start - 11) : start].endswith(_BEFORE_LETTER_A):
             stemmed = "letter-a"  # hepatitis A is not "a hepatitis"

@@ -22,6 +22,7 @@ from coder_assist.suggest import Coder
 from coder_assist.suggest.experience import Experience, keyed_words
 from coder_assist.suggest.features import FEATURES, Context, Proposal, affirmed, features_of
 from coder_assist.suggest.memory import PhraseMemory
+from coder_assist.suggest.vicinity import Vicinity
 from coder_assist.suggest.wire import read_record
 from coder_assist.types import Document, Encounter
 
@@ -89,7 +90,7 @@ def judge(coder: Coder, example: Example, memory: PhraseMemory | None) -> Judged
         judged = found is not None and required and not found.get("sought")
         labels.append(RIGHT if judged else NEUTRAL if found else WRONG)
         weights.append(float(found.get("weight", 1.0)) if found is not None and required else 1.0)
-    return Judged(example, proposals, replace(context, experience=None), labels, weights)
+    return Judged(example, proposals, replace(context, experience=None, vicinity=None), labels, weights)
 
 
 def fold_of(group: str, folds: int, salt: str = "") -> int:
@@ -121,9 +122,12 @@ def gather_experience(judged: Iterable[Judged], retention: Retention = KEEP_ALL)
     return experience
 
 
-def matrix(judged: Judged, experience: Experience, names: Sequence[str]) -> npt.NDArray[np.float64]:
+def matrix(
+    judged: Judged, experience: Experience, vicinity: Vicinity | None, names: Sequence[str]
+) -> npt.NDArray[np.float64]:
     """Return the features of an example's proposals, one row each, columns as ``names``."""
-    rows = features_of(judged.proposals, replace(judged.context, experience=experience))
+    context = replace(judged.context, experience=experience, vicinity=vicinity)
+    rows = features_of(judged.proposals, context)
     return np.array([[row[name] for name in names] for row in rows], dtype=np.float64).reshape(
         len(rows), len(names)
     )

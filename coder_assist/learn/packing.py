@@ -196,6 +196,7 @@ def train_pack(
         ranker.estimators,
         record,
         recipe.any_assertion,
+        ranker.vicinity,
     )
     return {name: summarize(name, notes) for name, notes in by_system.items()}
 

@@ -28,14 +28,18 @@ from coder_assist.learn.examples import (
     matrix,
 )
 from coder_assist.learn.remember import KEEP_ALL, Retention, build_memory
+from coder_assist.learn.vicinities import Described, learn_vicinity
 from coder_assist.suggest import Coder
 from coder_assist.suggest.experience import Experience
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.scoring import TrainedScorer, make_ranker
+from coder_assist.suggest.vicinity import Vicinity
 from coder_assist.types import System
 
 FOLDS = 5
 INNER_FOLDS = 8
+# So many inner folds at a time are kept from what the words around mentions teach.
+VICINITY_FOLDS = 2
 MODELS = 3
 LEAST_COMPLETE = 20
 
@@ -65,6 +69,7 @@ class Ranker:
 
     estimators: list[Any]
     experience: Experience
+    vicinity: Vicinity
     memory: PhraseMemory
     names: list[str]
 
@@ -76,7 +81,7 @@ class Ranker:
         judged = judge(coder, example, self.memory)
         if not judged.proposals:
             return judged, np.zeros(0)
-        return judged, self.ranks.probabilities(matrix(judged, self.experience, self.names))
+        return judged, self.ranks.probabilities(matrix(judged, self.experience, self.vicinity, self.names))
 
 
 def training_rows(
@@ -84,8 +89,8 @@ def training_rows(
 ) -> list[tuple[Judged, Rows]]:
     """Return the proposals of each example and their features ``names``, as a ranker sees them in training.
 
-    What phrase memory and experience tell of a note comes from the other groups alone. The order is that
-    of the inner folds.
+    What phrase memory, experience and vicinity tell of a note comes from the other groups alone. The order is
+    that of the inner folds.
     """
     inner = [fold_of(example.group, INNER_FOLDS, "inner") for example in examples]
     judged: list[Judged] = []
@@ -97,13 +102,21 @@ def training_rows(
         )
         judged += [judge(coder, e, memory) for e, own in zip(examples, inner, strict=True) if own == fold]
         owners += [fold] * inner.count(fold)
+    described = [Described.of(one, retention) for one in judged]
     rows: list[tuple[Judged, Rows]] = []
     for fold in range(INNER_FOLDS):
+        if fold % VICINITY_FOLDS == 0:  # it knows so many notes that few folds do
+            apart = range(fold, fold + VICINITY_FOLDS)
+            vicinity = learn_vicinity(
+                [one for one, own in zip(described, owners, strict=True) if own not in apart], retention
+            )
         outside = gather_experience(
             (one for one, own in zip(judged, owners, strict=True) if own != fold), retention
         )
         rows += [
-            (one, matrix(one, outside, names)) for one, own in zip(judged, owners, strict=True) if own == fold
+            (one, matrix(one, outside, vicinity, names))
+            for one, own in zip(judged, owners, strict=True)
+            if own == fold
         ]
     return rows
 
@@ -138,7 +151,8 @@ def fit(
     rows = np.concatenate(blocks)
     estimators = [_fitted(make(seed + number), rows, labels, weights) for number in range(MODELS)]
     memory = build_memory((e.phrases for e in examples), least_patients=retention.least_patients)
-    return Ranker(estimators, gather_experience(judged, retention), memory, names)
+    vicinity = learn_vicinity([Described.of(one, retention) for one in judged], retention)
+    return Ranker(estimators, gather_experience(judged, retention), vicinity, memory, names)
 
 
 def _fitted(estimator: Any, rows: Rows, labels: npt.NDArray[np.int64], weights: Rows) -> Any:

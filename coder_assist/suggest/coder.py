@@ -184,6 +184,7 @@ class Coder:
             self._category_priors,
             operative=bool(groups & {"procedure_title", "procedure_body"}),
             experience=self._pack.experience,
+            vicinity=self._pack.vicinity,
         )
 
     def suggest(self, work: Note | Encounter) -> Run:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from rapidfuzz import fuzz
 
+from coder_assist.suggest.vicinity import Vicinity
 from coder_assist.text.performance import NOT_DONE, Performance
 from coder_assist.types import (
     Candidate,
@@ -62,7 +63,7 @@ FEATURES: dict[str, str] = {
     "historical_share": "share of mentions that are historical",
     "hypothetical_share": "share of mentions that are hypothetical",
     "family_share": "share of mentions that are about the family",
-    "first_position": "place of the first affirmed mention in the note, 0 start to 1 end",
+    "first_position": "characters of the note before the first mention (log)",
     **{
         f"in_{group}": f"1 if an affirmed mention stands in {group.replace('_', ' ')}"
         for group in SECTION_GROUPS
@@ -98,7 +99,6 @@ FEATURES: dict[str, str] = {
     "same_words": "other proposals that rest on the very same words (log)",
     "best_same_words": "1 if no proposal on the same words fits better",
     "operative": "1 if the notes are about an operation",
-    "length": "length of the notes in characters (log)",
     "diagnoses_listed": "proposals that stand in a diagnosis list (log)",
     "chapter": "the code's chapter, by number of its letter",
     "affirmed_share": "share of mentions that hold for the patient now",
@@ -119,14 +119,22 @@ FEATURES: dict[str, str] = {
     "memory_lift": "log odds of the remembered phrase's precision over the share of all notes that carry the code",
     "memory_second": "best precision of a second remembered phrase that stands elsewhere",
     "title_match": "how much of the code's title the best words say, 0 to 1",
+    "vicinity_best": "how the words around the best mention speak for the code (log odds)",
+    "vicinity_mean": "how the words around its mentions speak for the code on the whole (log odds)",
     "denied": "1 if no mention holds for the patient, in a pack whose gold codes such findings too",
 }
+
+
+# The ``position`` of a code that only follows from others: behind everything in a note.
+NOWHERE = 1_000_000
 
 
 @dataclass(slots=True)
 class Proposal:
     """All candidates for one code in an encounter.
 
+    ``position`` tells how many characters stand before its first mention in a note: with no share of the whole in
+    it, what is written further down changes nothing.
     ``corrected`` says how an addendum contradicts it, ``amended`` what it owes to one; ``copies`` are
     mentions that only repeat others.
     """
@@ -138,7 +146,7 @@ class Proposal:
     assumed: tuple[str, ...] = ()
     ambiguity: int = 0
     rank_in_term: int = 1
-    position: float = 1.0
+    position: int = NOWHERE
     displaced_by: str = ""
     family: str = ""
     requirement: float = 0.0
@@ -180,6 +188,7 @@ class Context:
     category_priors: Mapping[str, int]
     operative: bool = False
     experience: Recalls | None = None
+    vicinity: Vicinity | None = None
 
 
 # What a mention's attribute ``performance`` says of a procedure that earns no code today.
@@ -301,13 +310,16 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
     treated = tuple(context.drug_conditions)
     everywhere = {
         "operative": float(context.operative),
-        "length": math.log1p(sum(note.extent for note in context.encounter.notes)),
         "diagnoses_listed": math.log1p(listed),
         "inpatient": float(context.encounter.setting is Setting.INPATIENT),
         "proposals": math.log1p(len(proposals)),
         "has_diagnosis_list": float(context.has_diagnosis_list),
     }
-    for proposal, rivalry in zip(proposals, _rivalry(proposals, holding, strengths), strict=True):
+    nearby: Sequence[Mapping[str, float]] = [{}] * len(proposals)
+    if context.vicinity is not None:
+        nearby = context.vicinity.features(context.encounter, [holding[id(p)] for p in proposals])
+    rivalries = _rivalry(proposals, holding, strengths)
+    for proposal, rivalry, near in zip(proposals, rivalries, nearby, strict=True):
         good = holding[id(proposal)]
         strength = strengths[id(proposal)]
         rivals = [other for other in by_category[proposal.category] if other is not proposal]
@@ -317,6 +329,7 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 **_of_code(proposal.code, proposal.title),
                 **_of_candidates(proposal, good),
                 **rivalry,
+                **near,
                 **(context.experience.features(proposal) if context.experience else {}),
                 "memory_precision": proposal.memory_precision,
                 "memory_support": math.log1p(proposal.memory_support),
@@ -404,7 +417,7 @@ def _of_candidates(proposal: Proposal, good: Sequence[Candidate]) -> dict[str, f
         "historical_share": historical / total,
         "hypothetical_share": hypothetical / total,
         "family_share": family / total,
-        "first_position": proposal.position,
+        "first_position": math.log1p(proposal.position),
         "performed": max(map(_performed, good), default=0.0),
     }
 

@@ -106,12 +106,11 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Mentioned:
-    """A mention of an operation: its rows, its candidate, what stands around it (its sentence first), its place."""
+    """A mention of an operation: its rows, its candidate, what stands around it (its sentence first)."""
 
     named: _Found
     candidate: Candidate
     texts: tuple[str, ...]
-    position: float
 
 
 @dataclass(slots=True)
@@ -148,7 +147,6 @@ class InpatientProposer:
 
     def _read(self, document: Document, found: dict[str, _Gathered]) -> None:
         note = NoteWords.cut(document.note.text, document.sentences)
-        length = document.note.extent
         kinds = [_section_of(document, sentence) for sentence in document.sentences]
         plains = [plain(sentence.slice(document.note.text)) for sentence in document.sentences]
         title = "".join(text for text, kind in zip(plains, kinds, strict=True) if kind in _TITLE)
@@ -179,7 +177,7 @@ class InpatientProposer:
                     continue
                 side = _side_near(note, operation, first, last) or titled_side
                 texts = _around(plains[number], kinds[number], plain(mention.text) in title, title, report)
-                mentioned = _Mentioned(operation, taken, texts, span.start / length)
+                mentioned = _Mentioned(operation, taken, texts)
                 for several in self._parts_of(note, operation, parts):
                     for one in self._sides(operation, several, side):
                         self._gather(found, mentioned, several, one)
@@ -262,7 +260,6 @@ class InpatientProposer:
                 proposal.candidates.append(
                     Candidate(candidate.mention, code, "pcs", term, candidate.score, candidate.note_id)
                 )
-            proposal.position = min(proposal.position, mentioned.position)
             gathered.titled |= candidate.mention.section in _TITLE
             gathered.reported |= candidate.mention.section in _REPORT
             gathered.performed |= bool(_SAID_PERFORMED.search(mentioned.texts[0]))

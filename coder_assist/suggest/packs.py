@@ -1,8 +1,8 @@
 """Model packs: what scoring has learnt, as a directory that is verified before it is read.
 
 A pack is ``models/<name>/`` with ``config.json`` (name, format, thresholds, features or weights),
-``ranker.skops`` (the estimators) and ``forest.npz`` (the same trees as arrays, for serving), ``experience.json`` (what became of earlier proposals), ``memory.npy`` (phrase memory), ``priors.tsv`` (how many charts
-carried each code), ``metrics.json``, ``CARD.md`` and ``checksums.json`` (SHA-256 of every other file).
+``ranker.skops`` (the estimators) and ``forest.npz`` (the same trees as arrays, for serving), ``experience.json`` (what became of earlier proposals), ``memory.npy`` (phrase memory), ``vicinity.npy`` (what the words
+around mentions tell), ``priors.tsv`` (how many charts carried each code), ``metrics.json``, ``CARD.md`` and ``checksums.json`` (SHA-256 of every other file).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from coder_assist.suggest.features import FEATURES
 from coder_assist.suggest.forest import Forest
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.scoring import Scorer, TrainedScorer, WeightedScorer, make_ranker
+from coder_assist.suggest.vicinity import Vicinity
 
 FORMAT = 3
 # The types a ranker may hold besides those that skops trusts by itself.
@@ -52,6 +53,7 @@ class Pack:
     memory: PhraseMemory | None = None
     memory_file: Path | None = None
     any_assertion: bool = False
+    vicinity: Vicinity | None = None
 
     @property
     def category_priors(self) -> dict[str, int]:
@@ -127,6 +129,7 @@ def save_pack(
     estimators: Sequence[Any] = (),
     metrics: Mapping[str, object] | None = None,
     any_assertion: bool = False,
+    vicinity: Vicinity | None = None,
 ) -> None:
     """Write a pack; ``estimators`` are what its trained scorer was made of.
 
@@ -160,6 +163,8 @@ def save_pack(
         _write_json(directory / "experience.json", experience.as_json())
     if memory is not None:
         memory.save(directory)
+    if vicinity is not None:
+        vicinity.save(directory)
     if metrics is not None:
         _write_json(directory / "metrics.json", metrics)
     lines = [f"{code}\t{count}" for code, count in sorted(priors.items())]
@@ -211,6 +216,7 @@ def load_pack(directory: Path | None = None) -> Pack:
                 json.loads((directory / "experience.json").read_text(encoding="utf-8"))
             )
         memory = PhraseMemory.load(directory)
+        vicinity = Vicinity.load(directory)
         rows = (directory / "priors.tsv").read_text(encoding="utf-8").splitlines()[1:]
         priors = {code: int(charts) for code, charts in (row.split("\t") for row in rows)}
     except (OSError, KeyError, ValueError, TypeError) as error:
@@ -223,6 +229,7 @@ def load_pack(directory: Path | None = None) -> Pack:
         memory,
         directory / "memory.npy" if memory else None,
         config.get("any_assertion") is True,
+        vicinity,
     )
 
 

@@ -94,17 +94,15 @@ class Proposer:
         proposals: dict[Code, Proposal] = {}
         drugs: set[str] = set()
         around: list[Surroundings] = []
-        remembered: list[tuple[Document, Mention, float]] = []
+        remembered: list[tuple[Document, Mention]] = []
         amendments = Amendments(documents)
         for document in documents:
             surroundings = Surroundings(document, amendments.sides)
             around.append(surroundings)
-            length = document.note.extent
             for mention in document.mentions:
-                position = mention.span.start / length
                 if mention.source == "learned":
                     if memory is not None:
-                        remembered.append((document, mention, position))
+                        remembered.append((document, mention))
                     continue
                 if mention.kind is MentionKind.DRUG:
                     facts = self._library.lexicon.drug(mention.text)
@@ -115,22 +113,11 @@ class Proposer:
                         and mention.assertion.temporality is not Temporality.HISTORICAL
                     ):
                         term = Term(mention.text.lower(), Code(System.ICD10CM, facts.status_code), "drug", 1)
-                        self._add(
-                            proposals, document, mention, surroundings, term, 0.7, "drug", 0, 0, position
-                        )
+                        self._add(proposals, document, mention, surroundings, term, 0.7, "drug", 0, 0)
                     continue
                 for rank, (term, score, source, ambiguity) in enumerate(self._terms(mention)):
                     self._add(
-                        proposals,
-                        document,
-                        mention,
-                        surroundings,
-                        term,
-                        score,
-                        source,
-                        ambiguity,
-                        rank,
-                        position,
+                        proposals, document, mention, surroundings, term, score, source, ambiguity, rank
                     )
             self._add_titles(proposals, document, surroundings)
         if memory is not None:
@@ -147,18 +134,15 @@ class Proposer:
     ) -> None:
         """Add the procedures whose words stand in a title that nothing else explains."""
         lexicon = self._library.lexicon
-        length = document.note.extent
         for title in titles_of(document, lexicon):
-            position = title.mention.span.start / length
             hits = lexicon.held_by(title.stems, System.CPT, MOST_OF_TITLE)
             if not hits or hits[0].score < NAMED_BY_TITLE:
                 hits += self._named_with_lists(title, surroundings, {hit.term.code for hit in hits})
             for rank, hit in enumerate(hits):
                 source = hit.term.source if hit.score > ALL_OF_IT else "retrieval"
                 self._add(
-                    proposals, document, title.mention, surroundings,
-                    hit.term, hit.score, source, 0, rank, position,
-                )  # fmt: skip
+                    proposals, document, title.mention, surroundings, hit.term, hit.score, source, 0, rank
+                )
 
     def _named_with_lists(self, title: Title, surroundings: Surroundings, known: set[Code]) -> list[Hit]:
         """Return the procedures that a title names together with the lists of diagnoses: "closed reduction"
@@ -191,23 +175,23 @@ class Proposer:
     def _remember(
         self,
         proposals: dict[Code, Proposal],
-        mentions: Sequence[tuple[Document, Mention, float]],
+        mentions: Sequence[tuple[Document, Mention]],
         memory: PhraseMemory,
     ) -> None:
         """Add what the learned phrases of the documents are remembered for; of one code the best few phrases."""
-        by_code: dict[Code, list[tuple[float, int, Document, Mention, float]]] = {}
+        by_code: dict[Code, list[tuple[float, int, Document, Mention]]] = {}
         held = {code.value[:3] for code, known in proposals.items() if any(map(affirmed, known.candidates))}
-        documents = {document.note.id: document for document, _, _ in mentions}.values()
+        documents = {document.note.id: document for document, _ in mentions}.values()
         if any(speaks_of_pregnancy(document.note.text) for document in documents):
             held.add("O")
         told = _told_of_procedures(documents)
-        for document, mention, position in mentions:
+        for document, mention in mentions:
             for found in memory.lookup(mention.term_keys[0]):
                 if found.precision >= LEAST_PRECISION and (
                     found.code in proposals or may_hold(found.code, held)
                 ):
                     by_code.setdefault(found.code, []).append(
-                        (found.precision, found.seen, document, mention, position)
+                        (found.precision, found.seen, document, mention)
                     )
         for code, phrases in by_code.items():
             phrases.sort(key=lambda phrase: (-phrase[0], -phrase[1], phrase[3].span))
@@ -226,7 +210,7 @@ class Proposer:
             known.memory_precision, known.memory_support = holding[0][0], holding[0][1]
             known.memory_phrases = len({phrase[3].term_keys for phrase in phrases})
             taken: list[tuple[str, Span]] = []
-            for precision, _, document, mention, position in phrases:
+            for precision, _, document, mention in phrases:
                 place = (document.note.id, mention.span)
                 if any(place[0] == note and place[1].overlaps(span) for note, span in taken):
                     continue
@@ -234,7 +218,7 @@ class Proposer:
                 known.candidates.append(
                     Candidate(mention, code, "memory", mention.text.lower(), precision, document.note.id)
                 )
-                known.position = min(known.position, position)
+                known.position = min(known.position, mention.span.start)
                 if len(taken) == MOST_PHRASES:
                     break
 
@@ -343,7 +327,6 @@ class Proposer:
         source: str,
         ambiguity: int,
         rank: int,
-        position: float,
         whole: bool = True,
     ) -> None:
         code = term.code
@@ -354,7 +337,6 @@ class Proposer:
                     Candidate(mention, code, source, term.text, score, document.note.id),
                     rank,
                     ambiguity,
-                    position,
                     99,
                 )
             before = (
@@ -363,7 +345,7 @@ class Proposer:
                 or mention.attributes.get("performance") == Performance.BEFORE
             )
             if before and mention.assertion.polarity is Polarity.AFFIRMED:
-                self._add_past_procedure(proposals, document, mention, surroundings, code, position)
+                self._add_past_procedure(proposals, document, mention, surroundings, code)
             return
         near = surroundings.near(mention)
         attributes = surroundings.attributes(mention, *self._walk.regions(self._walk.lift(code.value)))
@@ -387,15 +369,13 @@ class Proposer:
                 score * CONTRADICTED if resolution.contradicted else score,
                 document.note.id,
             )
-            proposal = self._gather(
-                proposals, candidate, rank, ambiguity, position, surroundings.list_place(mention)
-            )
+            proposal = self._gather(proposals, candidate, rank, ambiguity, surroundings.list_place(mention))
             if len(proposal.candidates) == 1:
                 proposal.alternatives = list(resolution.alternatives)
                 proposal.assumed = resolution.assumed
         if "corrected" in attributes:
             proposal.amended = f"{attributes['laterality']}, not {attributes['corrected']}, by an addendum"
-            self._add_corrected(proposals, mention, surroundings, term, score, source, attributes, position)
+            self._add_corrected(proposals, mention, surroundings, term, score, source, attributes)
         for part in self._parts(code.value, mention.text) if whole else ():
             self._add(
                 proposals,
@@ -407,7 +387,6 @@ class Proposer:
                 source,
                 0,
                 rank,
-                position,
                 False,
             )
 
@@ -420,7 +399,6 @@ class Proposer:
         score: float,
         source: str,
         attributes: Mapping[str, str],
-        position: float,
     ) -> None:
         """Add, marked as corrected, the code of the side that an addendum replaces."""
         wrong = attributes["corrected"]
@@ -432,7 +410,7 @@ class Proposer:
             code = Code(System.ICD10CM, resolution.code)
             if code not in proposals:
                 candidate = Candidate(mention, code, source, term.text, score, surroundings.note_id)
-                proposal = self._gather(proposals, candidate, 1, 0, position, 99)
+                proposal = self._gather(proposals, candidate, 1, 0, 99)
                 proposal.corrected = f"an addendum corrects {wrong} to {attributes['laterality']}"
 
     def _add_past_procedure(
@@ -442,7 +420,6 @@ class Proposer:
         mention: Mention,
         surroundings: Surroundings,
         code: Code,
-        position: float,
     ) -> None:
         """Add the status that an operation of the past leaves: a knee replacement gives Z96.65-."""
         value = self._combiner.history_of(code.value)
@@ -456,7 +433,7 @@ class Proposer:
             if known and any(c.mention is mention for c in known.candidates):
                 continue
             candidate = Candidate(mention, status, "history", mention.text.lower(), 0.8, document.note.id)
-            self._gather(proposals, candidate, 0, 0, position, 99)
+            self._gather(proposals, candidate, 0, 0, 99)
 
     def _given(self, document: Document, mention: Mention, code: Code) -> bool:
         """Say whether the sentence of a supply says that it was given; true for what is no supply."""
@@ -530,7 +507,6 @@ class Proposer:
         candidate: Candidate,
         rank: int,
         ambiguity: int,
-        position: float,
         list_place: int,
     ) -> Proposal:
         proposal = proposals.get(candidate.code)
@@ -539,7 +515,7 @@ class Proposer:
             proposal = proposals[candidate.code] = Proposal(candidate.code, title)
         if len(proposal.candidates) < MOST_MENTIONS:
             proposal.candidates.append(candidate)
-        proposal.position = min(proposal.position, position)
+        proposal.position = min(proposal.position, candidate.mention.span.start)
         proposal.list_place = min(proposal.list_place, list_place)
         if rank < proposal.rank_in_term or len(proposal.candidates) == 1:
             proposal.rank_in_term = min(rank, 1)

@@ -36,7 +36,7 @@ WEIGHTS: dict[str, float] = {
     "hypothetical_share": -3.0,
     "family_share": -4.0,
     "historical_share": -0.5,
-    "first_position": -0.2,
+    "first_position": -0.03,
     # Where it stands: a diagnosis list is what the author wants coded.
     "in_diagnosis_list": 1.5,
     "in_diagnosis_early": 0.8,
