@@ -589,7 +589,8 @@ def sample_corpus(
     from coder_assist.review.demo import packaged_samples
 
     with _plain_errors():
-        lines = _read_text(_directory(directory) / "encounters.jsonl").splitlines()
+        # Not ``str.splitlines``: it would also cut at line ends that a note may hold.
+        lines = filter(None, _read_text(_directory(directory) / "encounters.jsonl").split("\n"))
         to.write_text("".join(f"{line}\n" for line in packaged_samples(lines)), encoding="utf-8")
 
 

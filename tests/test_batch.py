@@ -51,7 +51,7 @@ def notes(tmp_path: Path) -> Path:
 
 def predictions(directory: Path) -> list[dict[str, Any]]:
     parts = sorted(path for path in directory.glob("part-*.jsonl") if "rejects" not in path.name)
-    return [json.loads(line) for part in parts for line in part.read_text("utf-8").splitlines()]
+    return [json.loads(line) for part in parts for line in part.read_bytes().splitlines()]
 
 
 def test_a_batch_gives_what_one_by_one_gives(
@@ -90,6 +90,22 @@ def test_parquet_in_and_out(tmp_path: Path, settings: Settings, expected: list[d
     ]
     assert [json.loads(row["prediction"]) for row in rows] == expected
     assert [row["id"] for row in rows] == [note["id"] for note in NOTES]
+
+
+def test_line_ends_of_unicode_stay_in_their_record(tmp_path: Path, settings: Settings) -> None:
+    """U+0085, U+2028 and U+2029 in what a prediction quotes end no line, in JSONL and in Parquet."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    record = {"id": "a\x85b\u2028c\u2029d", "text": "ASSESSMENT: Hypertension.\x85Gout.\u2028Asthma.\u2029"}
+    (tmp_path / "notes.jsonl").write_text(json.dumps(record, ensure_ascii=False) + "\n", "utf-8")
+    parquet.write_table(pyarrow.Table.from_pylist([record]), tmp_path / "notes.parquet")
+    for name in ("notes.jsonl", "notes.parquet"):
+        manifest = run_batch(tmp_path / name, tmp_path / f"of-{name}", settings=settings)
+        assert (manifest["coded"], manifest["rejected"]) == (1, 0)
+    (written,) = predictions(tmp_path / "of-notes.jsonl")
+    (row,) = parquet.read_table(tmp_path / "of-notes.parquet/part-00000.parquet").to_pylist()
+    assert row["id"] == written["id"] == record["id"]
+    assert json.loads(row["prediction"]) == written
 
 
 def test_bad_records_are_set_aside(tmp_path: Path, settings: Settings) -> None:

@@ -93,7 +93,8 @@ class Output:
 def _as_parquet(lines: bytes) -> bytes:
     """Return predictions as Parquet: ``id`` and the whole record as JSON in ``prediction``."""
     pyarrow, parquet = arrow()
-    records = lines.decode().splitlines()
+    # Not ``str.splitlines``: it would also cut at U+0085, U+2028 and U+2029, which stand in JSON as they are.
+    records = lines.decode().split("\n")[:-1]
     table = pyarrow.table(
         {"id": [json.loads(record)["id"] for record in records], "prediction": records},
         schema=pyarrow.schema([("id", pyarrow.string()), ("prediction", pyarrow.string())]),
