@@ -5,21 +5,24 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coder_assist import batch
-from coder_assist.batch import run_batch
-from coder_assist.errors import BatchError
+from coder_assist.batch import coding, reading, run_batch
+from coder_assist.errors import BatchError, LexiconError
 from coder_assist.settings import Settings
 from coder_assist.suggest import Coder
 from coder_assist.suggest.wire import read_record, run_record
+from coder_assist.types import Encounter, Run
 
 CANARY = "Zanzibarine"
 NOTES = [
@@ -123,6 +126,144 @@ def test_bad_records_are_set_aside(tmp_path: Path, settings: Settings) -> None:
     written = "".join(path.read_text("utf-8") for path in sorted((tmp_path / "out").glob("*.rejects.jsonl")))
     assert [json.loads(line)["record"] for line in written.splitlines()] == [2, 3, 4]
     assert "setting must be one of" in written and CANARY not in written
+
+
+def reasons(directory: Path) -> dict[int, str]:
+    """Why which records were set aside."""
+    rejects = [
+        json.loads(line)
+        for path in directory.glob("*.rejects.jsonl")
+        for line in path.read_bytes().splitlines()
+    ]
+    return {reject["record"]: reject["reason"] for reject in rejects}
+
+
+def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, settings: Settings) -> None:
+    """What is no Parquet file, and a compressed file that is damaged, is refused before and while it is read."""
+    pytest.importorskip("pyarrow")
+    damaged = bytearray(gzip.compress(os.urandom(4000).hex().encode()))
+    damaged[len(damaged) // 2] ^= 0xFF
+    contents = {
+        "text.parquet": json.dumps(NOTES[0]).encode(),
+        "frame.parquet": b"PAR1" + b"\x00" * 40 + b"PAR1",
+        "damaged.jsonl.gz": bytes(damaged),
+        "short.jsonl.gz": gzip.compress(b"{}")[:-4],
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        form = "Parquet" if "parquet" in name else "JSONL"
+        for read in (batch.count_records, lambda path: list(batch.shards(path))):
+            with pytest.raises(BatchError, match=f"{name}: expected a {form} file that can be read; "):
+                read(tmp_path / name)
+    with pytest.raises(BatchError, match="expected a Parquet file that can be read; FileNotFoundError"):
+        batch.count_records(tmp_path / "nothing.parquet")
+
+
+def test_parquet_rows_that_python_cannot_hold_are_set_aside(
+    tmp_path: Path, settings: Settings, expected: list[dict[str, Any]]
+) -> None:
+    """A timestamp or duration out of range and text that is not UTF-8 cost their own rows, no other."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    text = [note["text"].encode() for note in NOTES[:5]]
+    text[3] += CANARY.encode() + b"\xff"
+    columns = {
+        "id": [note["id"] for note in NOTES[:5]],
+        "text": pyarrow.array(text, pyarrow.binary()),
+        "seen": pyarrow.array([0, 2**62, 1, 2, 3], pyarrow.timestamp("us")),
+        CANARY: pyarrow.array([0, 1, 2**62, 2, None], pyarrow.duration("s")),
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "notes.parquet")
+    manifest = run_batch(tmp_path / "notes.parquet", tmp_path / "out", settings=settings)
+    assert (manifest["coded"], manifest["rejected"]) == (2, 3)
+    rows = parquet.read_table(tmp_path / "out/part-00000.parquet").to_pylist()
+    assert [json.loads(row["prediction"]) for row in rows] == [expected[0], expected[4]]
+    fault = "expected values that Python can hold; got another one in column"
+    assert reasons(tmp_path / "out") == {
+        2: f"line 2: {fault} 3 (OverflowError)",
+        3: f"line 3: {fault} 4 (OverflowError)",
+        4: f"line 4: {fault} 2 (UnicodeDecodeError)",
+    }
+
+
+def test_a_fault_of_ours_costs_its_own_record(
+    notes: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever coding one record raises, that one is set aside with the fault's type, never with what it says."""
+    coder = Coder.load(settings=settings)
+    suggest = coder.suggest
+
+    def breaks(work: Encounter) -> Run:
+        if work.id == "n2":
+            raise ZeroDivisionError(f"in {CANARY}")
+        if work.id == "n4":
+            raise RecursionError(CANARY)
+        return suggest(work)
+
+    monkeypatch.setattr(coder, "suggest", breaks)
+    monkeypatch.setattr(coding, "_coder", lambda *_: coder)
+    part = batch.code_shard(next(batch.shards(notes)), None, "{}")
+    assert (part.coded, part.rejected) == (8, 2)
+    assert [json.loads(line) for line in part.rejects.splitlines()] == [
+        {"record": 3, "reason": "line 3: could not be coded; ZeroDivisionError"},
+        {"record": 5, "reason": "line 5: could not be coded; RecursionError"},
+    ]
+
+
+def test_a_fault_of_the_installation_stops_the_batch(
+    notes: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A code book that cannot be read sets no record aside: the worker says what is wrong, in one piece."""
+    shard = next(batch.shards(notes))
+    with pytest.raises(BatchError, match="cannot load what the batch is coded with: "):
+        batch.code_shard(shard, notes / "nowhere", settings.model_dump_json())
+    coder = Coder.load(settings=settings)
+
+    def breaks(_: Encounter) -> Run:
+        raise LexiconError("synonyms.tsv", 3, "expected two columns")
+
+    monkeypatch.setattr(coder, "suggest", breaks)
+    monkeypatch.setattr(coding, "_coder", lambda *_: coder)
+    with pytest.raises(BatchError, match=r"cannot go on: synonyms\.tsv:3: expected two columns") as raised:
+        batch.code_shard(shard, None, "{}")
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+
+
+def test_a_line_too_long_is_passed_over(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record above the limit is set aside with its size, and reading it takes no more memory than the limit."""
+    monkeypatch.setattr(reading, "LONGEST", 100_000)
+    source = tmp_path / "notes.jsonl.gz"
+    with gzip.open(source, "wb", compresslevel=1) as file:
+        file.write(json.dumps(NOTES[0]).encode() + b"\n")
+        file.write(b'{"id": "long", "text": "')
+        for _ in range(40):
+            file.write(b"x" * 2**20)
+        file.write(b'"}\n' + json.dumps(NOTES[1]).encode() + b"\n\n" + b"y" * 100_001)
+    tracemalloc.start()
+    assert batch.count_records(source) == 4
+    assert [len(shard.lines) for shard in batch.shards(source)] == [4]
+    assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    tracemalloc.stop()
+    manifest = run_batch(source, tmp_path / "out", settings=settings)
+    assert (manifest["coded"], manifest["rejected"]) == (2, 2)
+    assert [p["id"] for p in predictions(tmp_path / "out")] == ["n0", "n1"]
+    assert reasons(tmp_path / "out") == {
+        2: f"line 2: expected a record of less than 100,000 bytes; got {40 * 2**20 + 27:,}",
+        4: "line 4: expected a record of less than 100,000 bytes; got 100,001",
+    }
+
+
+def test_heavy_records_make_smaller_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard ends where it is heavy, and no record is lost or doubled; it does not show its notes."""
+    monkeypatch.setattr(reading, "HEAVIEST", 1000)
+    lines = [json.dumps({"id": str(n), "text": CANARY * (90 if n == 3 else 1)}) for n in range(9)]
+    (tmp_path / "notes.jsonl").write_text("\n".join(lines), "utf-8")
+    found = list(batch.shards(tmp_path / "notes.jsonl", 5))
+    assert [(shard.index, shard.first, shard.last) for shard in found] == [(0, 1, 4), (1, 5, 9)]
+    assert b"".join(line for shard in found for line in shard.lines).decode() == "\n".join(lines)
+    assert CANARY not in repr(found)
 
 
 def test_a_changed_part_is_made_again(

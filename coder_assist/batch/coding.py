@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from coder_assist.batch.reading import Shard
-from coder_assist.errors import BatchError, InputError, RecordError
+from coder_assist.batch.reading import Shard, Unread
+from coder_assist.errors import BatchError, CoderAssistError, InputError, RecordError
 from coder_assist.settings import Settings
 from coder_assist.suggest import Coder
 from coder_assist.suggest.wire import read_line, run_record
@@ -43,16 +43,19 @@ class Part:
     """A shard's predictions and rejects as JSON lines, and how many they are."""
 
     index: int
-    predictions: bytes
-    rejects: bytes
+    predictions: bytes = field(repr=False)
+    rejects: bytes = field(repr=False)
     coded: int
     rejected: int
 
 
 @lru_cache(maxsize=1)
 def _coder(pack: Path | None, settings: str) -> Coder:
-    """Load the coder of this process, once."""
-    coder = Coder.load(pack, Settings.model_validate_json(settings))
+    """Load the coder of this process, once. Raises ``BatchError``, which travels between processes as it is."""
+    try:
+        coder = Coder.load(pack, Settings.model_validate_json(settings))
+    except CoderAssistError as error:
+        raise BatchError(f"a worker cannot load what the batch is coded with: {error}") from None
     coder.settle()
     return coder
 
@@ -60,8 +63,8 @@ def _coder(pack: Path | None, settings: str) -> Coder:
 def code_shard(shard: Shard, pack: Path | None, settings: str, expected: Versions | None = None) -> Part:
     """Return the part of a shard. ``settings`` are JSON, so that any process can be asked.
 
-    A record that cannot be coded becomes a reject. Raises ``BatchError`` where this process would work with
-    other versions than the ones ``expected``.
+    A record that cannot be coded becomes a reject, whatever the fault. Raises ``BatchError`` where this process
+    cannot load the pack and the books, or would work with other versions than the ones ``expected``.
     """
     coder = _coder(pack, settings)
     mine = Versions.of(coder)
@@ -70,17 +73,29 @@ def code_shard(shard: Shard, pack: Path | None, settings: str, expected: Version
     predictions, rejects = [], []
     for number, line in enumerate(shard.lines, shard.first):
         try:
-            run = coder.suggest(read_line(number, line))
+            predictions.append(_prediction(coder, number, line))
+        except RecordError as error:
+            rejects.append(_reject(number, str(error)))
         except InputError as error:
-            reason = str(error) if isinstance(error, RecordError) else f"line {number}: {error}"
-            rejects.append(json.dumps({"record": number, "reason": reason}, ensure_ascii=False))
-        else:
-            predictions.append(json.dumps(run_record(run), ensure_ascii=False))
-    return Part(shard.index, _joined(predictions), _joined(rejects), len(predictions), len(rejects))
+            rejects.append(_reject(number, f"line {number}: {error}"))
+        except CoderAssistError as error:
+            # Not the record's fault but that of a file of ours: the next record would meet it too.
+            raise BatchError(f"a worker cannot go on: {error}") from None
+        except Exception as error:
+            # The type alone: what a fault says may quote the note.
+            rejects.append(_reject(number, f"line {number}: could not be coded; {type(error).__name__}"))
+    return Part(shard.index, b"".join(predictions), b"".join(rejects), len(predictions), len(rejects))
 
 
-def _joined(lines: list[str]) -> bytes:
-    return "".join(line + "\n" for line in lines).encode()
+def _prediction(coder: Coder, number: int, line: bytes | Unread) -> bytes:
+    if isinstance(line, Unread):
+        raise RecordError(number, line.problem)
+    run = coder.suggest(read_line(number, line))
+    return json.dumps(run_record(run), ensure_ascii=False).encode() + b"\n"
+
+
+def _reject(number: int, reason: str) -> bytes:
+    return json.dumps({"record": number, "reason": reason}, ensure_ascii=False).encode() + b"\n"
 
 
 def difference(expected: dict[str, Any], got: dict[str, Any]) -> str:
