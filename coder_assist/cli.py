@@ -208,7 +208,12 @@ def batch(
     target: Annotated[Path, typer.Argument(help="Directory for the parts and the manifest.")],
     pack: PackOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
-    dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://host:8786.")] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler, tcp://host:8786, or local for one of --workers processes."
+        ),
+    ] = None,
     size: Annotated[int, typer.Option(min=1, help="Notes in a part.")] = 200,
 ) -> None:
     """Code a file of any size. Started again after a crash it goes on where it ended.

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import gzip
 import json
+import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coder_assist import batch
-from coder_assist.batch import coding, reading, run_batch
+from coder_assist.batch import coding, parts, places, reading, run_batch
 from coder_assist.errors import BatchError, LexiconError
 from coder_assist.settings import Settings
 from coder_assist.suggest import Coder
+from coder_assist.suggest.packs import default_pack_dir, write_checksums
 from coder_assist.suggest.wire import read_record, run_record
 from coder_assist.types import Encounter, Run
 
 CANARY = "Zanzibarine"
+NO_VERSIONS = batch.Versions("", {}, "", "", "")
 NOTES = [
     {"id": f"n{number}", "text": f"ASSESSMENT: {condition}."}
     for number, condition in enumerate(
@@ -334,6 +342,43 @@ def test_killed_at_any_moment(tmp_path: Path, settings: Settings, cache_dir: Pat
     assert done() == 30
 
 
+def test_receipts_are_counted_once(
+    notes: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a batch has done so far is kept as totals: no receipt is looked at again after every part."""
+    looked: Counter[int] = Counter()
+
+    class Watched(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            looked[super().__getitem__("part")] += key in ("coded", "rejected")
+            return super().__getitem__(key)
+
+    keep = parts.Output.keep
+    monkeypatch.setattr(parts.Output, "keep", lambda *given: Watched(keep(*given)))
+    seen = []
+    run_batch(notes, tmp_path / "out", settings=settings, size=1, on_progress=seen.append)
+    assert [progress.records for progress in seen] == [*range(11), 10]
+    assert len(looked) == 10 and max(looked.values()) == 2
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_told(notes: Path, tmp_path: Path, settings: Settings) -> None:
+    """Where a process of this machine is killed the batch ends with what to do, and goes on when it is started again."""
+    mine: set[int] = set()
+
+    def kill_one(progress: batch.Progress) -> None:
+        if progress.records and not mine:
+            mine.update(child.pid for child in multiprocessing.active_children())
+            os.kill(max(mine), signal.SIGKILL)
+
+    with pytest.raises(
+        BatchError, match=r"a worker process was killed .* whole parts are kept\. Start again"
+    ):
+        run_batch(notes, tmp_path / "out", settings=settings, size=1, on_progress=kill_one)
+    manifest = run_batch(notes, tmp_path / "out", settings=settings, size=1)
+    assert manifest["coded"] == 10
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_on_a_dask_cluster_with_a_killed_worker(
@@ -362,6 +407,144 @@ def test_on_a_dask_cluster_with_a_killed_worker(
         )
     assert killed and manifest["coded"] == 10
     assert predictions(tmp_path / "out") == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_whose_workers_have_another_pack(
+    notes: Path, tmp_path: Path, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Workers that loaded a pack before it was changed in its place are refused, and log no word of a note."""
+    distributed = pytest.importorskip("distributed")
+    pack = tmp_path / "pack"
+    shutil.copytree(default_pack_dir(), pack)
+    source = tmp_path / "canary.jsonl"
+    source.write_text(json.dumps({"id": "a", "text": f"Gout of {CANARY}."}), "utf-8")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        manifest = run_batch(notes, tmp_path / "before", pack=pack, settings=settings, dask=address)
+        assert manifest["coded"] == 10
+        card = pack / "CARD.md"
+        card.write_text(card.read_text("utf-8") + "\n", "utf-8")
+        write_checksums(pack)
+        with pytest.raises(
+            BatchError, match=f"other versions: pack must be .*, got {manifest['versions']['pack']}"
+        ):
+            run_batch(source, tmp_path / "after", pack=pack, settings=settings, dask=address)
+    assert not list((tmp_path / "after").glob("part-*"))
+    shown = capfd.readouterr()
+    assert "Compute Failed" in shown.err and CANARY not in shown.out + shown.err
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_thread_of_a_cluster_is_given_work(settings: Settings) -> None:
+    """Twice as many shards are given out as the cluster has threads, also after it grew."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=5, processes=False, dashboard_address=None
+        ) as nearby,
+        places.cluster(nearby.scheduler_address, 1, None, settings, NO_VERSIONS) as place,
+    ):
+        assert place.at_once() == 10
+        nearby.scale(2)
+        deadline = time.monotonic() + 20
+        while place.at_once() < 20 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert place.at_once() == 20
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_part_that_kills_its_workers_is_named(
+    notes: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no worker survives a part, the batch ends and says which records those are."""
+    distributed = pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask")
+    monkeypatch.setattr(places, "code_shard", lambda *_: os._exit(9))
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=60
+        ) as nearby,
+        places.cluster(nearby.scheduler_address, 1, None, settings, NO_VERSIONS) as place,
+        pytest.raises(BatchError, match=r"killed over part 1 \(records 5 to 8\).*Start again to go on"),
+    ):
+        list(places.results(place, list(batch.shards(notes, 4))[1:2]))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("when", ["waiting", "giving"])
+def test_a_lost_scheduler_is_told(
+    notes: Path, tmp_path: Path, settings: Settings, capfd: pytest.CaptureFixture[str], when: str
+) -> None:
+    """Where the scheduler ends while work is given out or waited for, the batch ends too, and says so in a line."""
+    pytest.importorskip("distributed")
+    file = tmp_path / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    scheduler = subprocess.Popen(
+        [*command, "--no-dashboard", "--scheduler-file", str(file)], stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        address = json.loads(file.read_bytes())["address"]
+
+        def work() -> Iterator[batch.Shard]:
+            shard = next(batch.shards(notes))
+            yield shard
+            if when == "giving":
+                scheduler.kill()
+                yield shard
+            else:
+                threading.Timer(1, scheduler.kill).start()
+
+        with (
+            pytest.raises(BatchError, match=f"scheduler at {address} was lost .*whole parts are kept"),
+            places.cluster(address, 1, None, settings, NO_VERSIONS) as place,
+        ):
+            list(places.results(place, work()))
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+    shown = capfd.readouterr()
+    assert "Traceback" not in shown.out + shown.err
+
+
+@pytest.mark.slow
+def test_a_cluster_on_this_machine(notes: Path, tmp_path: Path, cache_dir: Path) -> None:
+    """``--dask local`` starts a cluster of --workers processes, codes with it, and leaves none behind."""
+    psutil = pytest.importorskip("psutil")
+    command = [sys.executable, "-m", "coder_assist", "batch", str(notes), str(tmp_path / "out")]
+    command += ["--dask", "local", "--workers", "2", "--size", "3"]
+    environment = {**os.environ, "CODER_ASSIST_CACHE_DIR": str(cache_dir)}
+    child = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    out, err = child.communicate(timeout=240)
+    assert (child.returncode, "10 coded, 0 set aside" in out) == (0, True), err
+    assert [p["id"] for p in predictions(tmp_path / "out")] == [note["id"] for note in NOTES]
+
+    def left() -> list[int]:
+        found = []
+        for process in psutil.process_iter(["status"]):
+            with suppress(ProcessLookupError):
+                if process.info["status"] != psutil.STATUS_ZOMBIE and os.getsid(process.pid) == child.pid:
+                    found.append(process.pid)
+        return found
+
+    deadline = time.monotonic() + 10
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left() == []
 
 
 def test_no_scheduler(

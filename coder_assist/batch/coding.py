@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from platform import node
 from typing import Any
 
 from coder_assist.batch.reading import Shard, Unread
@@ -69,7 +70,10 @@ def code_shard(shard: Shard, pack: Path | None, settings: str, expected: Version
     coder = _coder(pack, settings)
     mine = Versions.of(coder)
     if expected is not None and mine != expected:
-        raise BatchError(f"a worker has other versions: {difference(asdict(expected), asdict(mine))}")
+        raise BatchError(
+            f"the worker on {node()} has other versions: {difference(asdict(expected), asdict(mine))}. "
+            "Give it the same, and start it anew"
+        )
     predictions, rejects = [], []
     for number, line in enumerate(shard.lines, shard.first):
         try:

@@ -39,8 +39,10 @@ def run_batch(
 ) -> dict[str, Any]:
     """Code every record of a file into a directory of parts, and return the manifest.
 
-    Call it again after a crash: whole parts are kept, the others are made. ``on_progress`` is called after every
-    part. Raises ``BatchError`` for an input or directory that cannot be used, or a worker of other versions.
+    Call it again after a crash: whole parts are kept, the others are made. ``workers`` are processes of this
+    machine; ``dask`` is the address of a scheduler instead, or ``local`` for a cluster of that many processes here.
+    ``on_progress`` is called after every part. Raises ``BatchError`` for an input or directory that cannot be used,
+    a worker of other versions, and where workers or the scheduler are lost.
     """
     settings = settings or Settings()
     parquet = source.suffix in PARQUET
@@ -55,11 +57,15 @@ def run_batch(
     output = Output(target, parquet)
     output.begin(plan)
     receipts: dict[int, dict[str, Any]] = {}
-    resumed = 0
+    coded = rejected = resumed = 0
+
+    def count(receipt: dict[str, Any]) -> None:
+        nonlocal coded, rejected
+        receipts[receipt["part"]] = receipt
+        coded += receipt["coded"]
+        rejected += receipt["rejected"]
 
     def progress() -> None:
-        coded = sum(receipt["coded"] for receipt in receipts.values())
-        rejected = sum(receipt["rejected"] for receipt in receipts.values())
         on_progress(Progress(coded + rejected, coded, rejected, resumed))
 
     def missing() -> Iterator[Shard]:
@@ -69,20 +75,23 @@ def run_batch(
             if receipt is None:
                 yield shard
             else:
-                receipts[shard.index] = receipt
+                count(receipt)
                 resumed += len(shard.lines)
 
     progress()
-    place = cluster(dask, pack, settings, versions) if dask else processes(workers, pack, settings, versions)
-    with place as submit:
-        for part in results(submit, missing(), 2 * max(workers, 2), dask is not None):
-            receipts[part.index] = output.keep(part)
+    with (
+        cluster(dask, workers, pack, settings, versions)
+        if dask
+        else processes(workers, pack, settings, versions)
+    ) as place:
+        for part in results(place, missing()):
+            count(output.keep(part))
             progress()
     progress()
     manifest = {
         **plan,
-        "coded": sum(receipt["coded"] for receipt in receipts.values()),
-        "rejected": sum(receipt["rejected"] for receipt in receipts.values()),
+        "coded": coded,
+        "rejected": rejected,
         "parts": [receipts[index] for index in sorted(receipts)],
     }
     write(target / "manifest.json", json.dumps(manifest, indent=2).encode())
