@@ -263,6 +263,27 @@ def test_a_line_too_long_is_passed_over(
     }
 
 
+def test_a_large_row_group_is_read_in_pieces(tmp_path: Path) -> None:
+    """A Parquet file that is one row group takes a few megabytes of memory to read, not its size."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    source = tmp_path / "notes.parquet"
+    texts = [os.urandom(2000).hex() for _ in range(10_000)]
+    table = pyarrow.table({"id": [str(number) for number in range(10_000)], "text": texts})
+    parquet.write_table(table, source, compression="none")
+    assert parquet.read_metadata(source).num_row_groups == 1 and source.stat().st_size > 40_000_000
+    script = (
+        "import sys, pathlib, pyarrow; from coder_assist import batch; "
+        "print(sum(len(shard.lines) for shard in batch.shards(pathlib.Path(sys.argv[1]))), "
+        "pyarrow.default_memory_pool().max_memory())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(source)], capture_output=True, text=True, check=True
+    )
+    records, most = map(int, done.stdout.split())
+    assert records == 10_000 and most < 20_000_000
+
+
 def test_heavy_records_make_smaller_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shard ends where it is heavy, and no record is lost or doubled; it does not show its notes."""
     monkeypatch.setattr(reading, "HEAVIEST", 1000)

@@ -99,7 +99,8 @@ def arrow() -> tuple[Any, Any]:
 def _parquet_rows(path: Path) -> Iterator[bytes | Unread]:
     pyarrow, parquet = arrow()
     try:
-        with parquet.ParquetFile(path) as file:
+        # As pyarrow reads by itself it holds a whole row group, which may be the whole file.
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             for rows in file.iter_batches(batch_size=SHARD):
                 yield from _as_json(rows)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
