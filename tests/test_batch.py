@@ -298,7 +298,7 @@ def test_heavy_records_make_smaller_shards(tmp_path: Path, monkeypatch: pytest.M
 def test_a_changed_part_is_made_again(
     notes: Path, tmp_path: Path, settings: Settings, expected: list[dict[str, Any]]
 ) -> None:
-    """A part that no longer matches its receipt is not believed."""
+    """A part that no longer matches its receipt is not believed, nor is a receipt that is none."""
     out = tmp_path / "out"
     run_batch(notes, out, settings=settings, size=4)
     (out / "part-00001.jsonl").write_bytes(b"")
@@ -307,6 +307,11 @@ def test_a_changed_part_is_made_again(
     run_batch(notes, out, settings=settings, size=4, on_progress=seen.append)
     assert predictions(out) == expected
     assert seen[-1].resumed == 4
+    (out / "part-00000.json").write_bytes(b"\0" * 80)
+    (out / "part-00001.json").write_text('["sha256"]')
+    run_batch(notes, out, settings=settings, size=4, on_progress=seen.append)
+    assert predictions(out) == expected
+    assert seen[-1].resumed == 2
 
 
 def test_another_input_is_refused(notes: Path, tmp_path: Path, settings: Settings) -> None:

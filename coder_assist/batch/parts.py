@@ -67,8 +67,12 @@ class Output:
         path = self._stem(index).with_suffix(".json")
         if not path.exists():
             return None
-        receipt: dict[str, Any] = json.loads(path.read_bytes())
-        for name, digest in receipt["sha256"].items():
+        try:
+            receipt: dict[str, Any] = json.loads(path.read_bytes())
+            digests = receipt["sha256"].items()
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None  # no receipt of ours: the part is made again
+        for name, digest in digests:
             if not (self.directory / name).exists() or fingerprint(self.directory / name) != digest:
                 return None  # changed or removed since: it is made again
         return receipt
