@@ -208,7 +208,12 @@ def batch(
     target: Annotated[Path, typer.Argument(help="Directory for the parts and the manifest.")],
     pack: PackOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
-    dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://host:8786.")] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler, tcp://host:8786, or local for one of --workers processes."
+        ),
+    ] = None,
     size: Annotated[int, typer.Option(min=1, help="Notes in a part.")] = 200,
 ) -> None:
     """Code a file of any size. Started again after a crash it goes on where it ended.
@@ -589,7 +594,8 @@ def sample_corpus(
     from coder_assist.review.demo import packaged_samples
 
     with _plain_errors():
-        lines = _read_text(_directory(directory) / "encounters.jsonl").splitlines()
+        # Not ``str.splitlines``: it would also cut at line ends that a note may hold.
+        lines = filter(None, _read_text(_directory(directory) / "encounters.jsonl").split("\n"))
         to.write_text("".join(f"{line}\n" for line in packaged_samples(lines)), encoding="utf-8")
 
 

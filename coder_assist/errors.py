@@ -13,7 +13,7 @@
     │   ├── CorpusError           a coded note or corpus line; knows file and line
     │   ├── CodeBookError         an official release that cannot be read
     │   └── PackError             a model pack: missing, changed, untrusted or of another version
-    ├── BatchError                a batch of notes that cannot begin or go on
+    ├── BatchError                many notes that cannot be begun or gone on with
     ├── SettingsError             a setting that is missing or out of range
     └── ReviewError               the review cannot do what was asked
         ├── NotFound              no such encounter, note, audit, person ...
@@ -112,7 +112,11 @@ class SettingsError(CoderAssistError):
 
 
 class BatchError(CoderAssistError):
-    """A batch of notes that cannot begin or go on: its input, its directory, or a worker of other versions."""
+    """Many notes that cannot be begun or gone on with.
+
+    The input or the directory of a batch cannot be used, a worker has other versions or was killed, or a scheduler
+    was lost. What was done so far stands.
+    """
 
 
 class ReviewError(CoderAssistError):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from coder_assist.cli import app
 from coder_assist.review.database import Database
-from coder_assist.review.demo import packaged_samples
+from coder_assist.review.demo import packaged_samples, samples
 from coder_assist.review.people import People
 from coder_assist.review.records import Actor, NewDecision
 from coder_assist.review.states import Role
@@ -89,7 +89,7 @@ def test_notes_come_in_and_decisions_go_out(site: Path) -> None:
     database.close()
     for name in ("labels.jsonl", "labels.parquet"):
         assert runner.invoke(app, ["encounters", "labels", "--out", str(site / name)]).exit_code == 0
-    (line,) = map(json.loads, (site / "labels.jsonl").read_text().splitlines())
+    (line,) = map(json.loads, (site / "labels.jsonl").read_bytes().splitlines())
     assert (line["id"], [code["code"] for code in line["codes"]]) == ("visit", ["M10.9"])
     parquet = pytest.importorskip("pyarrow.parquet")
     assert parquet.read_table(site / "labels.parquet").column("id").to_pylist() == ["visit"]
@@ -167,7 +167,23 @@ def test_the_packaged_samples_are_of_the_corpus(tmp_path: Path) -> None:
     )
     packaged = root / "coder_assist" / "review" / "samples.jsonl"
     assert chosen.read_text() == packaged.read_text()
-    records = [json.loads(line) for line in packaged.read_text().splitlines()]
+    records = [json.loads(line) for line in packaged.read_bytes().splitlines()]
     assert len(records) == len({(record["setting"], record["specialty"]) for record in records}) == 12
     assert all(record["codes"] and "split" not in record for record in records)
     assert list(packaged_samples([])) == []
+
+
+def test_samples_keep_line_ends_of_unicode(tmp_path: Path) -> None:
+    """A note that holds U+0085, U+2028 or U+2029 is a sample as it is, of the desk and of the package."""
+    record = {
+        "id": "a",
+        "text": "Gout.\x85Asthma.\u2028HTN.\u2029",
+        "setting": "outpatient",
+        "specialty": None,
+    }
+    (tmp_path / "encounters.jsonl").write_text(json.dumps(record, ensure_ascii=False) + "\n", "utf-8")
+    assert samples(tmp_path) == [record]
+    chosen = tmp_path / "samples.jsonl"
+    result = runner.invoke(app, ["corpus", "samples", str(tmp_path), "--out", str(chosen)])
+    assert result.exit_code == 0, result.output
+    assert json.loads(chosen.read_bytes()) == record

@@ -167,7 +167,7 @@ def test_jsonl_takes_encounters_of_several_notes(tmp_path: Path) -> None:
     source = jsonl(tmp_path, {"id": "e1", "notes": notes})
     result = run("suggest", "--jsonl", source, "--out", tmp_path / "out.jsonl")
     assert result.exit_code == 0, result.output
-    (line,) = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+    (line,) = (tmp_path / "out.jsonl").read_bytes().splitlines()
     found = next(s for s in json.loads(line)["suggestions"] if s["code"] == "I10")
     assert [e["note_id"] for e in found["evidence"]] == ["a", "b"]
 
@@ -185,7 +185,7 @@ def test_jsonl_goes_through(tmp_path: Path) -> None:
     )
     result = run("suggest", "--jsonl", source, "--out", tmp_path / "out.jsonl")
     assert result.exit_code == 0, result.output
-    predictions = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    predictions = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert [p["id"] for p in predictions] == ["1", "2", "1b"]
     for prediction in (predictions[0], predictions[2]):
         assert {"I10", "E11.9"} <= {s["code"] for s in prediction["suggestions"]}
@@ -203,7 +203,7 @@ def test_one_bad_line_of_ten(tmp_path: Path) -> None:
     said = wrong(result, 1)
     assert "notes.jsonl: line 7: expected a JSON object" in said
     assert "1 line left out" in said
-    written = [json.loads(line)["id"] for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    written = [json.loads(line)["id"] for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert written == ["1", "2", "3", "4", "5", "6", "8", "9", "10"]
 
 
@@ -234,7 +234,7 @@ def test_bad_lines_say_what_was_expected(tmp_path: Path, line: bytes, expected: 
     said = wrong(result, 1)
     assert "line 2: " in said
     assert expected in said, said
-    assert len((tmp_path / "out.jsonl").read_text("utf-8").splitlines()) == 1
+    assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == 1
 
 
 @pytest.mark.usefixtures("loaded")

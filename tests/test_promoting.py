@@ -124,7 +124,7 @@ def test_from_decisions_to_promotion(site: Path, coder: Coder, capsys: pytest.Ca
 
     export = site / "log.jsonl"
     assert run("audit", "export", "--out", str(export))[0] == 0
-    events = [json.loads(line) for line in export.read_text().splitlines()]
+    events = [json.loads(line) for line in export.read_bytes().splitlines()]
     kept = [(e["action"], e["details"]["reason"]) for e in events if e.get("action", "").startswith("pack.")]
     assert kept == [("pack.promote", ""), ("pack.refuse", ""), ("pack.promote", reason)]
     assert run("audit", "verify")[0] == 0

@@ -354,7 +354,8 @@ def read_heads(path: Path) -> list[SignedHead]:
 
 def _heads_in(file: Path) -> list[SignedHead]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        with file.open(encoding="utf-8") as kept:
+            lines = list(kept)
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
@@ -472,7 +473,8 @@ def verify_export(
 
 def _exported(path: Path, heads: list[SignedHead]) -> Iterator[AuditEvent]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as export:
+            lines = list(export)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: expected an export of the audit log ({type(error).__name__})") from None
     for number, line in enumerate(lines, 1):

@@ -75,13 +75,13 @@ def sign_in_secrets(people: People) -> dict[Role, str]:
 def samples(checkout: Path | None = None) -> list[dict[str, object]]:
     """Return the sample encounters: all written notes of a checkout's ``corpora``, else those of the package."""
     if checkout is not None and (checkout / "encounters.jsonl").is_file():
-        lines = (checkout / "encounters.jsonl").read_text(encoding="utf-8").splitlines()
-        records = [_sample(line) for line in lines]
+        with (checkout / "encounters.jsonl").open(encoding="utf-8") as lines:
+            records = [_sample(line) for line in lines]
         plain = sorted((checkout / "samples").glob("*.txt"))
         records.extend({"id": file.stem, "text": file.read_text(encoding="utf-8")} for file in plain)
         return records
-    packaged = resources.files("coder_assist.review").joinpath("samples.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in packaged.splitlines()]
+    with resources.files("coder_assist.review").joinpath("samples.jsonl").open(encoding="utf-8") as packaged:
+        return [json.loads(line) for line in packaged]
 
 
 def _sample(line: str) -> dict[str, object]:

@@ -407,8 +407,10 @@ class Coder:
         """Yield the run of each encounter or note, in order. Raises ``NoteError`` at one that cannot be read.
 
         With more than one worker, processes that load the same pack and books share the work; the runs are the
-        same. Raises ``ValueError`` for fewer than one, and for several with a coder that ``Coder.load`` did not make:
-        the processes would not know what to load.
+        same. They import the script that asks for them, so it asks below ``if __name__ == "__main__":``. Raises
+        ``BatchError`` where one of them is killed or cannot start: the runs so far stand, and the next run is that
+        of the next note. Raises ``ValueError`` for fewer than one, and for several with a coder that ``Coder.load``
+        did not make: the processes would not know what to load.
         """
         if workers < 1:
             raise ValueError(f"workers must be 1 or more. Got {workers} instead")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coder_assist.errors import NoteError
+from coder_assist.errors import BatchError, NoteError
 from coder_assist.settings import Settings
 from coder_assist.types import Encounter, Note, Run
 
@@ -49,7 +50,8 @@ def code_in_processes(
 ) -> Iterator[Run]:
     """Yield the run of each encounter or note, in order; ``works`` is read no further ahead than needed.
 
-    Raises ``NoteError`` at one that cannot be read, after the runs before it.
+    Raises ``NoteError`` at one that cannot be read, after the runs before it, and ``BatchError`` where a process
+    ends before its work does.
     """
     rest = iter(works)
     given: deque[Future[tuple[list[Run], str | None]]] = deque()
@@ -66,5 +68,11 @@ def code_in_processes(
                 yield from runs
                 if wrong is not None:
                     raise NoteError(wrong)
+        except BrokenProcessPool:
+            raise BatchError(
+                "a worker process ended before its work was done: it was killed, perhaps for want of memory, or could "
+                "not start. The runs so far stand; go on with the note after them, with fewer workers if memory was "
+                "short"
+            ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -68,7 +68,7 @@ async ({text, count, system}) => {
 
 def _long_text() -> str:
     text = ""
-    for line in CORPUS.read_text(encoding="utf-8").splitlines():
+    for line in CORPUS.read_bytes().splitlines():
         text += json.loads(line)["text"] + "\n\n"
         if len(text) > 60_000:
             return text[:60_000]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from coder_assist.batch import shards
+from coder_assist.batch import count_records, shards
 from coder_assist.codes import Library, listings
 from coder_assist.codes.cdc_index import read_index
 from coder_assist.codes.sources import read_abbreviations, read_procedures, read_synonyms
@@ -280,6 +280,14 @@ LINES = {
     "corpus": json.dumps({"id": "a", "text": "Gout.", "codes": [{"system": "ICD-10-CM", "code": "M10.9"}]}),
 }  # fmt: skip
 line_ends = st.sampled_from(["\n", "\r\n", "\r", "\t", ",", " ", "\x00", '"', "²", "٣", "|", "<", ">"])
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    """Return the content with one byte turned over, as damage on a disk does."""
+    place %= len(content)
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
 files = st.lists(
     st.one_of(
         st.sampled_from(sorted(LINES.values())),
@@ -289,7 +297,9 @@ files = st.lists(
     ),
     max_size=14,
 ).map(lambda parts: "".join(parts).encode())
-contents = st.one_of(files, st.binary(max_size=120), files.map(gzip.compress))
+packed = files.map(gzip.compress)
+damaged = st.builds(flipped, packed, st.integers(min_value=10))
+contents = st.one_of(files, st.binary(max_size=120), packed, damaged)
 
 
 READERS: dict[str, tuple[str, Callable[[Path], object], tuple[type[Exception], ...]]] = {
@@ -330,11 +340,13 @@ def test_any_file_of_codes(tmp_path: Path, kind: str, content: bytes) -> None:
 @unhurried
 @given(content=contents)
 @example(content=b"PAR1" + b"\x00" * 40 + b"PAR1")
+@example(content=flipped(gzip.compress(b'{"id": "a", "text": "b"}\n'), 10))
 def test_any_file_of_notes(tmp_path: Path, name: str, content: bytes) -> None:
-    """A batch's input is cut into shards or refused with ``BatchError``."""
+    """A batch's input is counted and cut into shards or refused with ``BatchError``."""
     pytest.importorskip("pyarrow")
     (tmp_path / name).write_bytes(content)
     refused_plainly(lambda: list(shards(tmp_path / name)), BatchError)
+    refused_plainly(lambda: count_records(tmp_path / name), BatchError)
 
 
 @unhurried

@@ -20,7 +20,7 @@ from coder_assist.suggest.wire import read_record
 from coder_assist.types import Encounter, Note, Run
 
 CORPUS = Path(__file__).parents[2] / "corpora" / "encounters.jsonl"
-CASES = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()][::9]
+CASES = [json.loads(line) for line in CORPUS.read_bytes().splitlines()][::9]
 
 relaxed = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]

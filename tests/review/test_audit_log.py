@@ -297,6 +297,16 @@ def test_an_export_verifies_without_the_database(database: Database, key_file: P
     assert found.problem == "the end was cut off: event 6 is signed for but not there"
 
 
+def test_an_export_is_cut_at_its_line_ends_alone(database: Database, tmp_path: Path) -> None:
+    """An export that another program wrote with its letters as they are verifies, line ends of Unicode included."""
+    with database.write() as session:
+        append(session, "a\x85b\u2028c\u2029d", "decision.add", "encounter:e1", {"version": 1})
+    export = tmp_path / "log.jsonl"
+    (record,) = map(json.loads, export_lines(rows(database), []))
+    export.write_text(json.dumps(record, ensure_ascii=False) + "\n", "utf-8")
+    assert verify_export(export, None).events == 1
+
+
 def test_an_export_verifies_without_the_application(
     database: Database, key_file: Path, tmp_path: Path
 ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import pytest
 
-from coder_assist.errors import NoteError
+from coder_assist.errors import BatchError, NoteError
 from coder_assist.suggest import Coder
 from coder_assist.suggest.wire import read_record, run_record
 from coder_assist.types import Encounter, Note
@@ -52,6 +53,18 @@ def test_a_stream_is_not_read_to_its_end(coder: Coder) -> None:
     assert next(runs).encounter_id == "1"
     assert taken < 1000
     runs.close()  # type: ignore[attr-defined]
+
+
+def test_a_killed_process_is_told(coder: Coder) -> None:
+    """Where a process is killed the runs before it stand, in order, and the error says what happened."""
+    runs = coder.pipe((Note(str(number), "Gout.") for number in range(4000)), workers=2)
+    first = next(runs)
+    for child in multiprocessing.active_children():
+        child.kill()
+    seen = [first.encounter_id]
+    with pytest.raises(BatchError, match="a worker process ended before its work was done: it was killed"):
+        seen.extend(run.encounter_id for run in runs)
+    assert seen == [str(number) for number in range(len(seen))] and len(seen) < 4000
 
 
 def test_wrong_numbers_of_workers_are_told(coder: Coder, plain: Coder) -> None:
