@@ -583,6 +583,41 @@ def attach_corpus(
     out.print(f"{len(lines)} coded notes in {to}", highlight=False, soft_wrap=True)
 
 
+@corpus_app.command("agreement")
+def agree(
+    first: Annotated[Path, typer.Argument(help="A coded corpus (JSONL).")],
+    second: Annotated[Path, typer.Argument(help="Another coding of notes of it (JSONL).")],
+) -> None:
+    """Score a second coding of the same notes as if it were suggestions: how well two coders agree."""
+    from coder_assist.learn.agreement import agreement
+    from coder_assist.learn.resampling import intervals
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (
+        "system",
+        "notes",
+        "required",
+        "in the second",
+        "precision",
+        "recall",
+        "F1 (95 %)",
+        "first-listed",
+    ):
+        table.add_column(name, justify="left" if name == "system" else "right")
+    with _plain_errors():
+        found = agreement(first, second)
+    for system, scores in found.scores.items():
+        bounds = intervals(system, found.notes[system])["f1"]
+        within = f" ({bounds[0]:.3f}-{bounds[1]:.3f})" if bounds else ""
+        shares = [f"{share:.3f}" if share is not None else "" for share in (scores.precision, scores.recall)]
+        f1 = "" if scores.f1 is None else f"{scores.f1:.3f}{within}"
+        listed = "" if scores.first_listed is None else f"{scores.first_listed:.3f}"
+        table.add_row(
+            system, str(scores.notes), str(scores.required), str(scores.selected), *shares, f1, listed
+        )
+    out.print(table)
+
+
 @corpus_app.command("samples")
 def sample_corpus(
     directory: Annotated[Path, typer.Argument(help="Holds encounters.jsonl.")] = Path("corpora"),
