@@ -32,12 +32,16 @@ check: install
 SHARED ?= ../shared/data
 REAL := $(wildcard $(SHARED)/mtsamples/coded-train.jsonl $(SHARED)/mtsamples/coded-blind.jsonl)
 PRIORS := $(wildcard $(SHARED)/mdace/code-counts.tsv)
-TEXTS := $(wildcard $(SHARED)/mtsamples/uncoded.jsonl.gz)
 # Our codes of notes whose texts are somebody else's: joined where the texts are here.
-JOINED := $(if $(TEXTS),build/mtsamples-coded.jsonl)
+TEXTS := $(wildcard $(SHARED)/mtsamples/uncoded.jsonl.gz)
+VISITS := $(wildcard $(SHARED)/aci-bench/notes.jsonl.gz)
+JOINED := $(if $(TEXTS),build/mtsamples-coded.jsonl) $(if $(VISITS),build/aci-bench-coded.jsonl)
 
 build/mtsamples-coded.jsonl: corpora/mtsamples-codes.jsonl $(TEXTS) | install
 	$(BIN)/coder-assist corpus attach corpora/mtsamples-codes.jsonl $(TEXTS) --out $@
+
+build/aci-bench-coded.jsonl: corpora/aci-bench-codes.jsonl $(VISITS) | install
+	$(BIN)/coder-assist corpus attach corpora/aci-bench-codes.jsonl $(VISITS) --out $@
 
 train: install $(JOINED)
 	$(BIN)/coder-assist train $(foreach file,$(REAL) $(JOINED) corpora/encounters.jsonl,--corpus $(file)) \

@@ -152,3 +152,20 @@ def test_emoji_and_combining_characters_keep_offsets(coder: Coder) -> None:
     gout = next(s for s in coder.suggest(Note("n", text)).suggestions if s.code.value == "M10.9")
     span = gout.evidence[0].span
     assert text[span.start : span.end] == "gout"
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("ASSESSMENT: Hyperlipidemia. Annual physical examination.", "Z00"),  # may only be first
+        (
+            "ASSESSMENT: Screening colonoscopy. Hypertension.",
+            "Z12",
+        ),  # the reason for the visit, as it is listed
+        ("ASSESSMENT: History of breast cancer. Hypertension.", "I10"),  # a history follows
+    ],
+)
+def test_some_codes_stand_first_by_their_nature(coder: Coder, text: str, first: str) -> None:
+    """Guideline I.C.21.c.16 and c.3: some Z codes may only be first, statuses follow, others keep the note's order."""
+    run = coder.suggest(Note("n", text))
+    assert next(s.code.value for s in run.suggestions if s.sequence == 1).startswith(first)

@@ -7,48 +7,19 @@ from itertools import takewhile
 
 from coder_assist.suggest.rules.coding import Coding, Line
 from coder_assist.suggest.rules.engine import found, rule
+from coder_assist.suggest.sequencing import EXTERNAL, FIRST_ONLY, NEVER_FIRST, STATUS, is_first_only
 from coder_assist.types import Finding, Severity
 
-_EXTERNAL = frozenset("VWXY")
-# By prefix: the reason that stands in the message.
-_NEVER = {
-    "B95": "it names the organism of a disease classified elsewhere",
-    "B96": "it names the organism of a disease classified elsewhere",
-    "B97": "it names the organism of a disease classified elsewhere",
-    "R29.7": "the stroke scale follows the stroke",
-    "R40.21": "the coma scale follows the diagnosis",
-    "R40.22": "the coma scale follows the diagnosis",
-    "R40.23": "the coma scale follows the diagnosis",
-    "R40.24": "the coma scale follows the diagnosis",
-    "R65.2": "severe sepsis follows the infection",
-    "Z16": "resistance follows the infection",
-    "Z37": "the outcome follows the delivery",
-    "Z3A": "weeks of gestation follow the obstetric code",
-    "Z68": "the body mass index follows its condition",
-    "Z67": "the blood type follows the reason for the visit",
-    "Z66": "a status is no reason for an encounter",
-}
-_STATUS = (
-    "Z14", "Z15", "Z17", "Z18", "Z19", "Z28", "Z33.1", "Z72.0", "Z74", "Z78", "Z79", "Z80", "Z81", "Z82", "Z83",
-    "Z84", "Z85", "Z86", "Z87", "Z88", "Z89", "Z90", "Z91", "Z92", "Z93", "Z94", "Z95", "Z96", "Z97", "Z98",
-    "Z99.0", "Z99.11", "Z99.2", "Z99.3", "Z99.8",
-)  # fmt: skip
-# I.C.21.c.16; Z00.6 and Z52.9 are excepted there.
-_FIRST_ONLY = (
-    "Z00", "Z01", "Z02", "Z04", "Z31.81", "Z31.83", "Z31.84", "Z33.2", "Z34", "Z38", "Z39", "Z40", "Z42",
-    "Z51.0", "Z51.1", "Z52", "Z76.1", "Z76.2", "Z99.12",
-)  # fmt: skip
-_FIRST_ONLY_CATEGORIES = frozenset(prefix[:3] for prefix in _FIRST_ONLY)
-_EXCEPTED = ("Z00.6", "Z52.9")
+_FIRST_ONLY_CATEGORIES = frozenset(prefix[:3] for prefix in FIRST_ONLY)
 _DRUGS = tuple(f"T{number}" for number in range(36, 51))
 
 
 def _never_because(line: Line) -> str | None:
-    if line.value[0] in _EXTERNAL:
+    if line.value[0] in EXTERNAL:
         return "an external cause follows the condition that it caused"
     if line.value[0] == "T" and line.value.startswith(_DRUGS) and line.value[6:7] == "6":
         return "underdosing follows the condition that it led to"
-    return next((why for prefix, why in _NEVER.items() if line.value.startswith(prefix)), None)
+    return next((why for prefix, why in NEVER_FIRST.items() if line.value.startswith(prefix)), None)
 
 
 @rule(
@@ -87,11 +58,9 @@ def _leading(coding: Coding, of_kind: Callable[[Line], bool]) -> list[Line]:
 def status_first(coding: Coding) -> Iterator[Finding]:
     """Yield a first-listed status, history or long-term drug code while a reason for the visit stands behind it."""
     first = coding.first
-    if first is None or not first.value.startswith(_STATUS):
+    if first is None or not first.value.startswith(STATUS):
         return
-    leading = _leading(
-        coding, lambda line: line.value.startswith(_STATUS) or _never_because(line) is not None
-    )
+    leading = _leading(coding, lambda line: line.value.startswith(STATUS) or _never_because(line) is not None)
     fix = coding.put_last(leading)
     if fix is not None:
         yield found(
@@ -113,10 +82,10 @@ def first_only(coding: Coding) -> Iterator[Finding]:
     if coding.categories.isdisjoint(_FIRST_ONLY_CATEGORIES):
         return
     first = coding.first
-    if first is None or first.value.startswith(_FIRST_ONLY):
+    if first is None or first.value.startswith(FIRST_ONLY):
         return
     for line in coding.diagnoses:
-        if line.value.startswith(_FIRST_ONLY) and not line.value.startswith(_EXCEPTED):
+        if is_first_only(line.value):
             yield found(
                 (line.code,),
                 f"{line.value} is listed first only, unless encounters of one day are combined.",
