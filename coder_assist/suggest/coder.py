@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 
 from coder_assist.codes import Library, ListedBook, Shelf
@@ -48,6 +49,8 @@ LEAST_PROBABILITY = 0.01
 MOST_SEARCHED = 10
 # How many objects more are made than freed before a settled process looks for garbage.
 OBJECTS_BEFORE_COLLECTION = 100_000
+# A claim needs a diagnosis: where none reaches the threshold, the likeliest is preselected from this share of it.
+SHARE_ALONE = 0.6
 # A code that an addendum contradicts keeps this much of its probability.
 CORRECTED = 0.2
 
@@ -330,14 +333,18 @@ class Coder:
         ranked = [item for item in ranked if item[1] >= LEAST_PROBABILITY]
         parts = self._parts_of_procedures(ranked, threshold)
         ranked = [item for item in ranked if item[0].code not in parts][:MOST_SUGGESTIONS]
-        chosen = {
-            proposal.code
+        selectable = [
+            (proposal.code, probability)
             for proposal, probability, _ in ranked
-            if probability >= threshold(proposal.code.system)
-            and not proposal.corrected
+            if not proposal.corrected
             and not proposal.never_preselected
             and not only_uncertain(proposal, encounter)
-        }
+        ]
+        chosen = {code for code, probability in selectable if probability >= threshold(code.system)}
+        if not any(code.system is System.ICD10CM for code in chosen):
+            enough = SHARE_ALONE * threshold(System.ICD10CM)
+            diagnoses = (code for code, p in selectable if code.system is System.ICD10CM and p >= enough)
+            chosen.update(islice(diagnoses, 1))
         chosen -= redundant(
             chosen, {proposal.code: (proposal, probability) for proposal, probability, _ in ranked}
         )
