@@ -1,10 +1,10 @@
 """Coverage-guided fuzzing of what reads foreign text, besides the properties in ``tests/properties``.
 
-    python -m benchmarks.fuzz {note,line,records,fhir,search,code,marked,ama,...,all} [--seconds 60]
+    python -m benchmarks.fuzz {note,line,records,fhir,search,code,marked,ama,...,all} [--seconds 60] [--jobs 1]
 
 Bytes that reach new branches of the package are varied further. What is neither read nor refused with its documented
 error, or an offset outside of the text, ends the run with a traceback and the input that led there in ``crash-*``.
-``all`` takes the targets one after the other, each in a process of its own, and prints a table; the exit code is 1 if
+``all`` takes the targets in turn, each in a process of its own, and prints a table; the exit code is 1 if
 anything was found. Needs the extra ``fuzz`` (atheris), which ``dev`` brings where there are wheels of it.
 """
 
@@ -19,7 +19,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -261,10 +263,10 @@ def _columns() -> bytes:
 
 
 def _seeds(target: str) -> tuple[bytes, ...]:
-    from coder_assist.review.demo import samples
-
     match target:
         case "note":
+            from coder_assist.review.demo import samples
+
             return tuple(sample["text"].encode() for sample in samples())
         case "line":
             return (json.dumps(_RECORD).encode(),)
@@ -312,28 +314,34 @@ def fuzz(target: str, seconds: int) -> None:
         atheris.Fuzz()
 
 
-def fuzz_all(seconds: int) -> int:
-    """Fuzz the targets one after the other, print a row for each, and return how many found something."""
-    print("| target | inputs tried | branches reached | found |\n| --- | --- | --- | --- |")
-    found = 0
-    for target in TARGETS:
-        command = [sys.executable, "-m", "benchmarks.fuzz", target, "--seconds", str(seconds)]
-        # libFuzzer writes bytes of inputs, which need not be text.
-        run = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
-        told = (run.stderr + run.stdout).decode("utf-8", "replace")
-        tried = re.search(r"number_of_executed_units: (\d+)", told)
-        reached = re.findall(r"cov: (\d+)", told)
-        well = run.returncode == 0 and tried is not None
-        found += not well
-        row = (
-            f"{int(tried[1]):,}" if tried else "?",
-            f"{int(reached[-1]):,}" if reached else "?",
-            "nothing" if well else f"exit code {run.returncode}, see below",
-        )
-        print(f"| `{target}` | {' | '.join(row)} |", flush=True)
-        if not well:
-            print(told[-4000:], file=sys.stderr)
-    return found
+def _fuzzed(target: str, seconds: int) -> tuple[str, str]:
+    """Fuzz one target in a process of its own; return its row, and what it said where something was found."""
+    command = [sys.executable, "-m", "benchmarks.fuzz", target, "--seconds", str(seconds)]
+    run = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
+    told = (run.stderr + run.stdout).decode("utf-8", "replace")  # bytes of inputs are among it
+    tried = re.search(r"number_of_executed_units: (\d+)", told)
+    reached = re.findall(r"cov: (\d+)", told)
+    well = run.returncode == 0 and tried is not None
+    cells = (
+        f"`{target}`",
+        f"{int(tried[1]):,}" if tried else "?",
+        f"{int(reached[-1]):,}" if reached else "?",
+        "nothing" if well else f"exit code {run.returncode}, see below",
+    )
+    return f"| {' | '.join(cells)} |", "" if well else told[-4000:]
+
+
+def fuzz_all(seconds: int, jobs: int) -> int:
+    """Fuzz the targets, so many at a time, print a row for each, and return how many found something."""
+    print("| target | inputs tried | branches reached | found |\n| --- | --- | --- | --- |", flush=True)
+    found = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for row, told in pool.map(_fuzzed, TARGETS, repeat(seconds)):
+            print(row, flush=True)
+            found += [told] if told else []
+    for told in found:
+        print(told, file=sys.stderr)
+    return len(found)
 
 
 def main() -> None:
@@ -343,9 +351,10 @@ def main() -> None:
     )
     parser.add_argument("target", choices=[*TARGETS, "all"])
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--jobs", type=int, default=1, help="of all, how many targets at a time")
     wanted = parser.parse_args()
     if wanted.target == "all":
-        raise SystemExit(1 if fuzz_all(wanted.seconds) else 0)
+        raise SystemExit(1 if fuzz_all(wanted.seconds, wanted.jobs) else 0)
     fuzz(wanted.target, wanted.seconds)
 
 
