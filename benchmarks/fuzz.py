@@ -3,7 +3,7 @@
     python -m benchmarks.fuzz {note,line,records,fhir,search,code,marked,ama,...,all} [--seconds 60] [--jobs 1]
 
 Bytes that reach new branches of the package are varied further. What is neither read nor refused with its documented
-error, or an offset outside of the text, ends the run with a traceback and the input that led there in ``crash-*``.
+error, or an offset outside of the text, ends the run with a traceback and the input that led there in ``build/fuzz/crash-*``.
 ``all`` takes the targets in turn, each in a process of its own, and prints a table; the exit code is 1 if
 anything was found. Needs the extra ``fuzz`` (atheris), which ``dev`` brings where there are wheels of it.
 """
@@ -35,14 +35,18 @@ if TYPE_CHECKING:
 
 Read = Callable[[bytes], object]
 ROOT = Path(__file__).parents[1]
+FOUND = ROOT / "build" / "fuzz"
 
 
 def _coder() -> Coder:
     from coder_assist.settings import Settings
     from coder_assist.suggest import Coder, Pack
     from coder_assist.suggest.scoring import WeightedScorer
+    from coder_assist.types import Note
 
-    return Coder.load_with(Pack("hand-set@0", WeightedScorer()), Settings())
+    coder = Coder.load_with(Pack("hand-set@0", WeightedScorer()), Settings())
+    coder.suggest(Note("warm", "Gout."))
+    return coder
 
 
 def _text(data: bytes, most: int = 4000) -> str:
@@ -309,8 +313,9 @@ def fuzz(target: str, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(_seeds(target)):
             (Path(corpus) / str(number)).write_bytes(seed)
+        FOUND.mkdir(parents=True, exist_ok=True)
         flags = [f"-max_total_time={seconds}", "-max_len=4000", "-timeout=30", "-print_final_stats=1"]
-        atheris.Setup([sys.argv[0], *flags, corpus], read)
+        atheris.Setup([sys.argv[0], *flags, f"-artifact_prefix={FOUND}/", corpus], read)
         atheris.Fuzz()
 
 
