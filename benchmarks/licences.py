@@ -38,8 +38,8 @@ ALLOWED = (
 KNOWN = {
     "atheris": "Apache-2.0",
     "skops": "MIT",
-    "axe-playwright-python": "MIT AND MPL-2.0",
-}  # axe-core inside is MPL
+    "axe-playwright-python": "MIT AND MPL-2.0",  # axe-core inside is MPL
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def test_what_builds_the_image_is_pinned(steps: list[tuple[str, str]]) -> None:
 def test_no_secret_is_committed_or_copied() -> None:
     """The directory that compose reads secrets from is ignored by git and by the engine."""
     assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
-    assert {"secrets", "**/secrets"} <= set((ROOT / ".dockerignore").read_text().splitlines())
+    assert "**/secrets" in (ROOT / ".dockerignore").read_text().splitlines()
 
 
 def test_the_services_know_their_name_and_their_proxy(composed: dict[str, Any]) -> None:
