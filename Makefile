@@ -53,7 +53,7 @@ endurance: install
 	$(BIN)/python -m pytest -m endurance
 	$(BIN)/python -m benchmarks.endurance --minutes $(MINUTES) --notes $(NOTES)
 
-# A short version of everything that takes long, in under four minutes: what CI runs of bench, endurance and fuzzing.
+# A short version of everything that takes long, meant for four minutes on two free cores: what CI runs of it.
 smoke: install
 	KILLS=2 $(BIN)/python -m pytest -m endurance tests/endurance/test_endurance.py tests/review/test_crash.py tests/review/test_service_crash.py
 	$(BIN)/python -m benchmarks.speed --most 20 --json $$(mktemp -d)/speed.json
