@@ -5,6 +5,8 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY coder_assist coder_assist
 COPY models models
+# What builds the package is held to its version too; newer pips take that from the second name.
+ENV PIP_CONSTRAINT=/src/constraints.txt PIP_BUILD_CONSTRAINT=/src/constraints.txt
 RUN python -m venv /opt/coder-assist \
  && /opt/coder-assist/bin/pip install --no-cache-dir -c constraints.txt '.[postgres,batch]' \
  && CODER_ASSIST_CACHE_DIR=/opt/coder-assist/cache /opt/coder-assist/bin/coder-assist codes compile

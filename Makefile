@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check bench endurance screenshots train lab notebooks pages clean
+.PHONY: install run test check bench endurance smoke screenshots train lab notebooks pages clean
 
 install: $(STAMP)
 
@@ -56,6 +56,14 @@ NOTES ?= 100000
 endurance: install
 	$(BIN)/python -m pytest -m endurance
 	$(BIN)/python -m benchmarks.endurance --minutes $(MINUTES) --notes $(NOTES)
+
+# A short version of everything that takes long, meant for four minutes on two free cores: what CI runs of it.
+smoke: install
+	KILLS=2 $(BIN)/python -m pytest -m endurance tests/endurance/test_endurance.py tests/review/test_crash.py tests/review/test_service_crash.py
+	$(BIN)/python -m benchmarks.speed --most 20 --json $$(mktemp -d)/speed.json
+	@if $(BIN)/python -c 'import atheris' 2>/dev/null; \
+	  then $(BIN)/python -m benchmarks.fuzz all --seconds 5 --jobs 2; \
+	  else echo "!!! NO ATHERIS for this machine: nothing WAS FUZZED" >&2; fi
 
 screenshots: install
 	$(BIN)/python -m benchmarks.screenshots

@@ -275,6 +275,7 @@ class Batch:
 
     def run_until_done(self) -> None:
         """Start it until it ends by itself. Raises ``RuntimeError`` where it fails other than by being killed."""
+        threading.Thread(target=self._kill_amid, daemon=True).start()
         while True:
             with self._lock:
                 self._process = subprocess.Popen(
@@ -285,6 +286,13 @@ class Batch:
                 return
             if code != -signal.SIGKILL:
                 raise RuntimeError(f"batch ended with {code}")
+
+    def _kill_amid(self) -> None:
+        """Kill it when its first part is there: a few notes may be coded before chance comes to it."""
+        while self.kills == 0 and not any(self.target.glob("part-*.jsonl")):
+            time.sleep(0.02)
+        if self.kills == 0:
+            self.kill()
 
     def kill(self) -> None:
         """Kill it and its workers, if it runs."""

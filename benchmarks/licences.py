@@ -35,7 +35,11 @@ ALLOWED = (
     r"Unlicense|Public Domain|CC0|\bZlib\b|zlib|HPND|BSL-1|Boost",
 )
 # Where the metadata say nothing: what the licence file beside them says.
-KNOWN = {"skops": "MIT", "axe-playwright-python": "MIT AND MPL-2.0"}  # axe-core inside is MPL
+KNOWN = {
+    "atheris": "Apache-2.0",
+    "skops": "MIT",
+    "axe-playwright-python": "MIT AND MPL-2.0",  # axe-core inside is MPL
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,11 +210,13 @@ class Code:
         except ValueError:
             expected = ", ".join(System)
             raise ValueError(f"system must be one of {expected}; got {system!r}") from None
-        written = value.strip().upper()
+        typed = value.strip()
+        written = typed.upper()
         if known is System.ICD10CM:
             bare = written.replace(".", "")
             written = bare if len(bare) <= 3 else f"{bare[:3]}.{bare[3:]}"
-        if not _WRITTEN_FORM[known].fullmatch(written):
+        # Other scripts have digits too, and letters whose capital is one of ours.
+        if not typed.isascii() or not _WRITTEN_FORM[known].fullmatch(written):
             raise ValueError(f"{known} code is not in its written form; got {value!r}")
         return cls(known, written)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,36 @@ def test_the_image_needs_no_network_later(steps: list[tuple[str, str]]) -> None:
     later = " ".join(what for name, what in steps if name in ("CMD", "ENTRYPOINT", "HEALTHCHECK"))
     assert not re.search(r"pip|curl|wget|https://", later)
     assert not re.search(r"http://(?!127\.0\.0\.1)", later)
+
+
+def test_what_builds_the_image_is_pinned(steps: list[tuple[str, str]]) -> None:
+    """pip holds the build backend to its version as well, by its old name for that and by the new one."""
+    set_before = " ".join(what for name, what in steps if name == "ENV").split()
+    for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"):
+        assert f"{name}=/src/constraints.txt" in set_before
+    order = [name if name != "RUN" else what for name, what in steps]
+    assert order.index("ENV") < next(place for place, step in enumerate(order) if "pip install" in step)
+    backend = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    assert {re.split(r"[<>=]", line)[0] for line in backend} <= pinned
+
+
+def test_no_secret_is_committed_or_copied() -> None:
+    """The directory that compose reads secrets from is ignored by git and by the engine."""
+    assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert "**/secrets" in (ROOT / ".dockerignore").read_text().splitlines()
+
+
+def test_the_services_know_their_name_and_their_proxy(composed: dict[str, Any]) -> None:
+    """The name must be given, the health check's stays allowed, and one address alone may speak for others."""
+    for name in ("reader", "desk"):
+        settings = composed["services"][name]["environment"]
+        assert "${SERVICE_NAME:?" in settings["CODER_ASSIST_ALLOWED_HOSTS"]
+        written = re.sub(r"\$\{.*?\}", "coding.example.org", settings["CODER_ASSIST_ALLOWED_HOSTS"])
+        assert json.loads(written) == ["coding.example.org", "127.0.0.1"]
+        (edge,) = composed["networks"]["edge"]["ipam"]["config"]
+        assert settings["FORWARDED_ALLOW_IPS"] == edge["gateway"]
+        assert ip_address(edge["gateway"]) in ip_network(edge["subnet"])
 
 
 def test_what_is_copied_is_there(steps: list[tuple[str, str]]) -> None:

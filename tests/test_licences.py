@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.licences import dependencies, judged
 
-EVERYTHING = ("dev", "workbench", "postgres", "batch", "dask", "pcs")
+EVERYTHING = ("dev", "workbench", "postgres", "batch", "dask", "pcs", "fuzz")
 
 
 def test_all_dependencies_may_be_used() -> None:
@@ -44,12 +44,12 @@ def test_licences_are_told_apart(licence: str, verdict: str) -> None:
     assert judged(licence) == verdict
 
 
-@pytest.mark.endurance
+@pytest.mark.slow
 def test_a_bill_of_materials_names_every_dependency(tmp_path: Path) -> None:
     """CycloneDX's own command writes one of this environment; all run-time dependencies are in it."""
     program = Path(sys.executable).parent / "cyclonedx-py"
     if not program.exists() and shutil.which("cyclonedx-py") is None:
-        pytest.skip("cyclonedx-bom is not installed")
+        pytest.skip("cyclonedx-bom, of the extra dev, is not installed")
     target = tmp_path / "sbom.json"
     command = [str(program if program.exists() else "cyclonedx-py"), "environment", "--of", "JSON"]
     subprocess.run([*command, "-o", str(target), sys.prefix + "/bin/python"], check=True, capture_output=True)

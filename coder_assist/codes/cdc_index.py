@@ -5,26 +5,24 @@ The files are not packaged; a user names them in an edition's ``edition.toml``.
 
 from __future__ import annotations
 
-import gzip
 import re
 import xml.etree.ElementTree as ET
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from coder_assist.errors import CodeBookError
+from coder_assist.codes.xml_files import root_of, too_deep
 
 _CODE = re.compile(r"[A-Z](?:\d[0-9A-Z]|A\d)(?:\.[0-9A-Z]{1,4})?")
 
 # Column heads of the two tables, as words that a term needs ("malignant primary", "poisoning accidental").
 _TABLE_COLUMNS = {
     "Neoplasm": {
-        2: "malignant neoplasm of", 3: "secondary malignant neoplasm of", 4: "carcinoma in situ of",
-        5: "benign neoplasm of", 6: "neoplasm of uncertain behavior of", 7: "neoplasm of unspecified behavior of",
+        "2": "malignant neoplasm of", "3": "secondary malignant neoplasm of", "4": "carcinoma in situ of",
+        "5": "benign neoplasm of", "6": "neoplasm of uncertain behavior of", "7": "neoplasm of unspecified behavior of",
     },
     "Substance": {
-        2: "accidental poisoning by", 3: "intentional self-harm poisoning by", 4: "assault poisoning by",
-        5: "undetermined poisoning by", 6: "adverse effect of", 7: "underdosing of",
+        "2": "accidental poisoning by", "3": "intentional self-harm poisoning by", "4": "assault poisoning by",
+        "5": "undetermined poisoning by", "6": "adverse effect of", "7": "underdosing of",
     },
 }  # fmt: skip
 
@@ -38,14 +36,14 @@ def _title(element: ET.Element) -> str:
     return " ".join(" ".join(parts).replace("NEC", " ").split())
 
 
-def _walk(element: ET.Element, above: tuple[str, ...], columns: dict[int, str]) -> Iterator[tuple[str, str]]:
+def _walk(element: ET.Element, above: tuple[str, ...], columns: dict[str, str]) -> Iterator[tuple[str, str]]:
     path = (*above, _title(element))
     term = " ".join(part for part in path if part)
     code = element.findtext("code")
     if code and (match := _CODE.match(code.strip())):
         yield term, match.group()
     for cell in element.findall("cell"):
-        lead = columns.get(int(cell.get("col", "0")))
+        lead = columns.get(cell.get("col", ""))
         match = _CODE.match((cell.text or "").strip())
         if lead and match:
             yield f"{lead} {term}", match.group()
@@ -60,17 +58,15 @@ def read_index(path: Path) -> Iterator[tuple[str, str]]:
     and cross-references are left out; of a table (neoplasm, drugs) each column gives its own term.
     Raises ``CodeBookError`` for another file.
     """
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            root = ET.parse(file).getroot()  # noqa: S314 - a local official release that the user chose
-    except (ET.ParseError, OSError, EOFError, zlib.error) as error:
-        raise CodeBookError(f"{path.name}: expected a CDC Index file as XML; {error}") from None
-    if root.tag != "ICD10CM.index":
-        raise CodeBookError(f"{path.name}: expected root element ICD10CM.index; got {root.tag}")
+    root = root_of(path, "a CDC Index file", "ICD10CM.index")
     table = (root.findtext("indexHeading/head") or "").strip()
     columns = _TABLE_COLUMNS.get(table, {})
     for main in root.iter("mainTerm"):
-        for term, code in _walk(main, (), columns):
+        try:
+            terms = list(_walk(main, (), columns))
+        except RecursionError:
+            raise too_deep(path) from None
+        for term, code in terms:
             yield (
                 re.sub(r" ?Neoplasm, neoplastic ?", " ", term).strip() if table == "Neoplasm" else term,
                 code,

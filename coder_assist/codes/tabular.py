@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coder_assist.codes.instructions import CodeRange, InstructionKind
+from coder_assist.codes.xml_files import root_of, too_deep
 from coder_assist.errors import CodeBookError
 
 _NOTES = {
@@ -165,15 +166,13 @@ def read_tabular(path: Path) -> list[Node]:
 
     Raises ``CodeBookError`` if the file is not such a release.
     """
-    try:
-        root = ET.parse(path).getroot()  # noqa: S314 - a local official release that the user chose
-    except (ET.ParseError, OSError) as error:
-        raise CodeBookError(f"{path.name}: expected the ICD-10-CM tabular list as XML; {error}") from None
-    if root.tag != "ICD10CM.tabular":
-        raise CodeBookError(f"{path.name}: expected root element ICD10CM.tabular; got {root.tag}")
+    root = root_of(path, "the ICD-10-CM tabular list", "ICD10CM.tabular")
     nodes: list[Node] = []
-    for chapter in root.findall("chapter"):
-        _node(chapter, f"chapter {chapter.findtext('name')}", "chapter", None, _Sevenths({}), nodes)
+    try:
+        for chapter in root.findall("chapter"):
+            _node(chapter, f"chapter {chapter.findtext('name')}", "chapter", None, _Sevenths({}), nodes)
+    except RecursionError:
+        raise too_deep(path) from None
     return nodes
 
 

@@ -25,7 +25,7 @@ Resource = Mapping[str, Any]
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
 _SEX = {"female": Sex.FEMALE, "male": Sex.MALE}
 _TEXT_TYPES = frozenset({"", "text/plain"})
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _DAYS_OF_YEAR = 365.2425
 
 
@@ -144,10 +144,11 @@ def _text_of(document: Resource, others: _Others) -> str:
 
 def _decoded(data: str, parameters: str) -> str:
     """Return what base64 says. Systems that write the bare text instead are taken at their word."""
-    if not _BASE64.fullmatch(data):
+    written = "".join(data.split())
+    if not _BASE64.fullmatch(written):
         return data
     try:
-        content = base64.b64decode("".join(data.split()), validate=True)
+        content = base64.b64decode(written, validate=True)
     except binascii.Error:
         return data
     name = re.search(r"charset\s*=\s*\"?([\w.:-]+)", parameters, re.IGNORECASE)

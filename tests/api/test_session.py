@@ -97,6 +97,20 @@ async def test_a_demo_answers_to_its_own_name(office: Any) -> None:
         assert (await office.stranger.get("/healthz", headers={"Host": host})).status_code == 200
 
 
+async def test_a_service_answers_to_the_names_it_was_given(connect: Any, coder: Any, tmp_path: Path) -> None:
+    """Outside the demo the names are those of the setting, all of them and no other; without the setting, any."""
+    create_key(tmp_path / "audit.key")
+    usual = {"demo": False, "audit_key_file": tmp_path / "audit.key", "data_dir": tmp_path / "own"}
+    names = ("coding.example.org", "127.0.0.1")
+    async with connect(coder, allowed_hosts=names, **usual) as client:
+        for host in ("coding.example.org", "Coding.Example.org:443", "127.0.0.1:8000"):
+            assert (await client.get("/healthz", headers={"Host": host})).status_code == 200
+        for host in ("localhost", "evil.example.org", "coding.example.org.evil.example.org", ""):
+            assert (await client.get("/healthz", headers={"Host": host})).status_code == 421
+    async with connect(coder, **usual) as client:
+        assert (await client.get("/healthz", headers={"Host": "any.example.org"})).status_code == 200
+
+
 async def test_every_answer_is_guarded(office: Any) -> None:
     """Answers of all kinds carry the policy that lets a page load nothing but its own files."""
     for path in ("/", "/healthz", "/v1/session", "/nothing", "/openapi.json"):

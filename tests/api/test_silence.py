@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from coder_assist.api.access import ACCESS, Access
 from coder_assist.batch import run_batch
+from coder_assist.cli import app
 from coder_assist.review.audit_log import events_in, export_lines, read_heads
 from coder_assist.settings import Settings
 
@@ -87,9 +89,8 @@ async def test_no_refusal_repeats_what_was_sent(
     assert "Zyxwvut" not in caplog.text
 
 
-async def test_work_leaves_no_words_behind(office: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A note that was imported, read, decided on, queried and audited is in no log line, metric or audit event."""
-    caplog.set_level(logging.DEBUG)
+async def a_whole_review(office: Any) -> None:
+    """Import a note, decide, query, amend, submit, audit, rebut and settle, with its words wherever text may stand."""
     await office.bring(NOTE)
     desk = (await office.ask("coder", "GET", "/v1/encounters/v1")).json()
     assert CANARY in desk["encounter"]["notes"][0]["text"]  # it is there for who may read it
@@ -102,7 +103,8 @@ async def test_work_leaves_no_words_behind(office: Any, caplog: pytest.LogCaptur
         "shown_at": "2026-05-04T09:30:00Z",
         "evidence": [{"note_id": "v1", "start": start, "end": start + len(CANARY)}],
     }
-    body = {"version": desk["version"], "decisions": [decision]}
+    visit = {"verdict": "add", "system": "CPT", "code": "99213", "shown_at": "2026-05-04T09:30:00Z"}
+    body = {"version": desk["version"], "decisions": [decision, visit | {"reason": CANARY}]}
     version = (await office.ask("coder", "POST", "/v1/encounters/v1/decisions", body)).json()["version"]
     phrase = {"note_id": "v1", "start": start, "end": start + len(CANARY)}
     assert (await office.ask("coder", "POST", "/v1/encounters/v1/phrase", phrase)).status_code == 200
@@ -135,6 +137,11 @@ async def test_work_leaves_no_words_behind(office: Any, caplog: pytest.LogCaptur
     final = {"verdict": "agree", "reason": CANARY}
     assert (await office.ask("auditor", "POST", f"{place}/findings/1/final", final)).status_code == 200
 
+
+async def test_work_leaves_no_words_behind(office: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A note that was imported, read, decided on, queried and audited is in no log line, metric or audit event."""
+    caplog.set_level(logging.DEBUG)
+    await a_whole_review(office)
     figures = (await office.ask("admin", "GET", "/metrics")).text
     assert 'coder_assist_encounters{state="audited"} 1.0' in figures
     assert 'route="/v1/encounters/{encounter_id}/decisions"' in figures
@@ -145,6 +152,36 @@ async def test_work_leaves_no_words_behind(office: Any, caplog: pytest.LogCaptur
         assert "Zyxwvut" not in silent
     labels = (await office.ask("data_scientist", "GET", "/v1/labels")).text
     assert json.loads(labels.splitlines()[0])["id"] == "v1"
+
+
+@pytest.mark.parametrize("format", ["json", "csv", "fhir"])
+async def test_a_claim_holds_codes_without_words(office: Any, format: str) -> None:
+    """A claim that goes out says codes, titles, modifiers and pointers: no evidence, no reason, no comment."""
+    await a_whole_review(office)
+    answer = await office.ask("coder", "GET", f"/v1/encounters/v1/claim?format={format}")
+    assert answer.status_code == 200
+    assert "I10" in answer.text and "99213" in answer.text
+    assert "Zyxwvut" not in answer.text and "Qponmlk" not in answer.text
+
+
+async def test_an_accuracy_report_holds_no_words(
+    office: Any, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``audit report`` writes ids, codes and counts: the page, the Parquet facts and what it prints quote no note."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    await a_whole_review(office)
+    assert (await office.ask("auditor", "POST", "/v1/audits/1/encounters/v1/finish")).status_code == 200
+    monkeypatch.setenv("CODER_ASSIST_DATA_DIR", str(office.service.settings.data_dir))
+    monkeypatch.setenv("CODER_ASSIST_CACHE_DIR", str(cache_dir))
+    page, facts = tmp_path / "accuracy.html", tmp_path / "facts"
+    period = ("--from", "2020-01-01", "--to", "2040-01-01")
+    told = CliRunner().invoke(app, ["audit", "report", *period, "--out", str(page), "--parquet", str(facts)])
+    assert told.exit_code == 0 and "1 encounters, 1 of them audited" in told.output
+    tables = [parquet.read_table(path) for path in facts.glob("**/*.parquet")]
+    written = "".join(f"{table.schema}{table.to_pylist()}" for table in tables)
+    assert "'encounter': 'v1'" in written and "'error': 'unsupported'" in written
+    for silent in (page.read_text("utf-8"), written, told.output):
+        assert "Zyxwvut" not in silent and "Qponmlk" not in silent
 
 
 @pytest.mark.parametrize(

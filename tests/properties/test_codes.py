@@ -7,12 +7,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coder_assist.codes import CodeRange, Edition, Library, edition_for
 from coder_assist.codes.instructions import parse_ranges
 from coder_assist.codes.terms import KEY_MASK, STOPWORDS, content_stems, fold, key, words
+from coder_assist.errors import InputError
+from coder_assist.suggest.rules import Line, sequenced
+from coder_assist.types import Code, System
 
 relaxed = settings(deadline=None, max_examples=100)
 
@@ -172,3 +175,102 @@ def test_search_takes_anything(library: Library, text: str, limit: int) -> None:
     assert len(found) <= limit
     assert len({entry.code for entry in found}) == len(found)
     assert all(entry == library.entry(entry.code) for entry in found)
+
+
+SYSTEMS = st.sampled_from(list(System))
+# The form of each system's codes, written anew: what is accepted is held against it.
+FORMS = {
+    System.ICD10CM: r"[A-Z]([0-9][0-9A-Z]|A[0-9])(\.[0-9A-Z]{1,4})?",
+    System.ICD10PCS: r"[0-9A-HJ-NP-Z]{7}",
+    System.CPT: r"[0-9]{4}[0-9A-Z]",
+    System.HCPCS: r"[A-V][0-9]{4}",
+}
+CODES = SYSTEMS.flatmap(
+    lambda system: st.from_regex(FORMS[system], fullmatch=True).map(lambda value: Code(system, value))
+)
+BLANKS = st.text(" \t\n\u00a0", max_size=2)
+NEAR_CODE = st.text("EAIVZ019.-*@YN ıſß\u0661\uff11\n", max_size=12)
+
+
+@relaxed
+@given(SYSTEMS, ANY_TEXT | NEAR_CODE)
+@example(System.CPT, "\u0669\u0669\u0662\u06613")  # digits, but no code's
+@example(System.HCPCS, "A\uff10\uff10\uff12\uff11")
+@example(System.ICD10CM, "ı10")  # whose capital is an I
+@example(System.ICD10CM, "ſ52")
+@example(System.ICD10CM, "")
+def test_any_code_typed(system: System, typed: str) -> None:
+    """Whatever is typed is refused, or is a code of ASCII letters and digits that were typed, in its one form."""
+    try:
+        code = Code.parse(system, typed)
+    except ValueError as error:
+        assert "not in its written form" in str(error)
+        return
+    assert code.value.isascii()
+    assert code.value.replace(".", "").lower() == typed.strip().replace(".", "").lower()
+    assert Code.parse(system, code.value) == code
+
+
+@relaxed
+@given(CODES, BLANKS, BLANKS, st.booleans(), st.booleans())
+def test_a_code_is_one_however_it_is_typed(
+    code: Code, before: str, after: str, small: bool, dotless: bool
+) -> None:
+    """Case, blanks around and the dot make no other code."""
+    typed = code.value.lower() if small else code.value
+    typed = typed.replace(".", "") if dotless else typed
+    assert Code.parse(code.system, f"{before}{typed}{after}") == code
+
+
+@relaxed
+@given(st.text(max_size=12))
+def test_any_system_typed(system: str) -> None:
+    """A system that is none is refused by name."""
+    if system not in list(System):
+        with pytest.raises(ValueError, match="system must be one of"):
+            Code.parse(system, "E11.9")
+
+
+@relaxed
+@given(
+    st.lists(ANY_TEXT | NEAR_CODE | st.sampled_from(["E11.9", "I50.9@Y", "20610*2", "93000-26"]), max_size=5)
+)
+@example(["*", "@", "-", ".", "...", ""])
+@example(["E11.9@Y*2"])
+@example(["20610*" + "9" * 5000])
+def test_any_codes_to_check(typed: list[str]) -> None:
+    """``rules check`` takes lines as typed or says what a line must look like; places count in each system."""
+    try:
+        lines = sequenced(typed)
+    except InputError:
+        return
+    assert len(lines) == len(typed)
+    places: dict[System, int] = {}
+    for line in lines:
+        places[line.code.system] = places.get(line.code.system, 0) + 1
+        assert line.sequence == places[line.code.system]
+        assert line.value.isascii() and Code.parse(line.code.system, line.value) == line.code
+
+
+def _is_told_by_its_form(code: Code) -> bool:
+    """Say whether ``rules check`` can know a code's system: it goes by dots, length and the first character."""
+    return (code.system is System.ICD10CM) == ("." in code.value or len(code.value) == 3)
+
+
+@relaxed
+@given(
+    CODES.filter(_is_told_by_its_form),
+    st.lists(st.from_regex(r"[A-Z0-9]{2}", fullmatch=True), max_size=4),
+    st.integers(1, 9999),
+    st.none() | st.sampled_from("YNUW1"),
+    st.booleans(),
+)
+def test_a_line_to_check_reads_back(
+    code: Code, modifiers: list[str], units: int, present: str | None, small: bool
+) -> None:
+    """A code with modifiers, units and present on admission is read as it was written."""
+    written = "-".join([code.value, *modifiers])
+    written += f"*{units}" if units > 1 else ""
+    written += f"@{present}" if present else ""
+    (line,) = sequenced([written.lower() if small else written])
+    assert line == Line(code, 1, tuple(modifiers), units, present_on_admission=present)

@@ -19,7 +19,15 @@ from coder_assist.codes import Library, listings
 from coder_assist.codes.cdc_index import read_index
 from coder_assist.codes.sources import read_abbreviations, read_procedures, read_synonyms
 from coder_assist.codes.tabular import read_tabular
-from coder_assist.errors import BatchError, CodeBookError, CorpusError, InputError, LexiconError, RecordError
+from coder_assist.errors import (
+    BatchError,
+    CodeBookError,
+    CorpusError,
+    InputError,
+    LexiconError,
+    NoteError,
+    RecordError,
+)
 from coder_assist.learn.corpus import compile_note, read_corpus
 from coder_assist.review.fhir import from_fhir
 from coder_assist.review.importing import from_jsonl, from_records
@@ -188,6 +196,47 @@ def test_cost_grows_as_the_text_does(coder: Coder, made: Callable[[int], str]) -
 
     took(1000)
     small, large = took(12_000), took(96_000)
+    assert large < 20 * max(small, 0.02), f"{small:.3f} s, then {large:.3f} s"
+
+
+MEGABYTE = 1_000_000
+
+
+def test_a_token_of_a_megabyte_is_refused_at_once(coder: Coder) -> None:
+    """A note longer than the limit is refused before a character of it is read, with both lengths and the way out."""
+    coder.suggest(Note("warm", "Gout."))
+    note = Note("n", again(CANARY)(MEGABYTE))
+    began = time.process_time()
+    with pytest.raises(NoteError) as refusal:
+        coder.suggest(note)
+    assert time.process_time() - began < 0.1
+    message = str(refusal.value)
+    assert "1,000,000 characters; expected at most 200,000" in message
+    assert "CODER_ASSIST_MAX_NOTE_CHARACTERS" in message and CANARY not in message
+    began = time.process_time()
+    (item,) = from_records([{"id": "n", "text": note.text}], longest=200_000)
+    assert time.process_time() - began < 0.1
+    assert item.encounter is None and "1 to 200000 characters; got 1000000" in (item.error or "")
+
+
+@pytest.mark.parametrize("made", [again("x"), again("9"), again("e\u0301"), again("x-")], ids="x9é-")
+@pytest.mark.slow
+def test_a_token_of_a_megabyte_is_read_in_its_time(cache_dir: Path, made: Callable[[int], str]) -> None:
+    """Where the limit is raised, a word of 1 MB takes about eight times as long as one of an eighth."""
+    settings = Settings(cache_dir=cache_dir, max_note_characters=MEGABYTE)
+    patient = Coder.load_with(Pack("hand-set@0", WeightedScorer()), settings)
+    patient.suggest(Note("warm", "Gout."))
+
+    def took(size: int) -> float:
+        best = float("inf")
+        for _ in range(2):
+            began = time.process_time()
+            run = patient.suggest(Note("n", made(size)))
+            best = min(best, time.process_time() - began)
+            assert run.suggestions == ()
+        return best
+
+    small, large = took(MEGABYTE // 8), took(MEGABYTE)
     assert large < 20 * max(small, 0.02), f"{small:.3f} s, then {large:.3f} s"
 
 

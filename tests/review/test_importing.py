@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from datetime import date
 from typing import Any
 
@@ -186,6 +187,25 @@ def test_text_that_is_not_base64_is_taken_as_text() -> None:
     }
     texts = [item.encounter.notes[0].text for item in from_fhir(bundle(plain, latin)) if item.encounter]
     assert texts == ["Assessment: cough, better.", "Müde."]
+
+
+def test_base64_may_be_wrapped_anywhere() -> None:
+    """Line ends and blanks within the base64 are no part of it, wherever they stand."""
+    wrapped = document()
+    wrapped["content"][0]["attachment"]["data"] = " Q291\r\nZ2ggYW5k\nIGZl dmVy L g = =\n"
+    (item,) = from_fhir(wrapped)
+    assert item.encounter is not None
+    assert item.encounter.notes[0].text == "Cough and fever."
+
+
+def test_blanks_where_base64_belongs_cost_what_their_number_says() -> None:
+    """200,000 blanks before a character that base64 does not have are read in no time, not in minutes."""
+    blank = document()
+    blank["content"][0]["attachment"]["data"] = "Cough" + " " * 199_000 + "!"
+    began = time.process_time()
+    (item,) = from_fhir(blank)
+    assert time.process_time() - began < 0.5
+    assert item.encounter is not None
 
 
 @pytest.mark.parametrize("wrong", [None, [], {}, {"resourceType": "Patient"}, "Bundle"])

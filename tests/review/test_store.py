@@ -488,6 +488,45 @@ def test_worklist_filters(store: Store) -> None:
     assert store.summary("a-1").title == "Admission"
 
 
+ODD = (
+    "v'1",
+    'v"2',
+    "v%3",
+    "v_4",
+    "v;--5",
+    "v\\6",
+    "v' OR '1'='1",
+    "'); DROP TABLE encounters; --",
+    "${7}",
+    "{{8}}",
+)
+
+
+def test_whatever_is_typed_is_a_value(store: Store) -> None:
+    """Quotes, wildcards and statements in ids, filters, reasons and texts are kept and found as they were typed."""
+    for odd in ODD:
+        bring(store, odd, f"Type 2 diabetes. {odd}", specialty=odd, patient_id=odd, title=odd)
+
+    def ids(**fields: object) -> list[str]:
+        return sorted(item.id for item in store.worklist(WorklistFilter(**fields)).items)  # type: ignore[arg-type]
+
+    for odd in ODD:
+        assert ids(id_prefix=odd) == ids(specialty=odd) == [odd]
+        assert ids(assigned=odd) == []
+        reason = NewDecision(Verdict.ADD, HYPERGLYCEMIA, SHOWN, reason=odd, via=Via.SEARCH)
+        decide(store, reason, id=odd)
+        store.comment(ANA, odd, odd, key=odd)
+        store.hold(ANA, odd, store.summary(odd).version, odd)
+        with pytest.raises(NotFound):
+            store.summary(odd + "'")
+        desk = store.desk(odd)
+        assert [note.text for note in desk.encounter.notes] == [f"Type 2 diabetes. {odd}"]
+        assert [made.reason for made in desk.decisions] == [odd]
+        assert desk.encounter.patient_id == desk.encounter.specialty == desk.summary.title == odd
+        assert store.history(odd)
+    assert ids() == sorted(ODD)
+
+
 @pytest.mark.parametrize("sort", list(Sort))
 def test_worklist_pages_hold_each_encounter_once(store: Store, sort: Sort) -> None:
     """Following the cursors gives every encounter once, in order, in each of the orders."""
