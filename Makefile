@@ -62,7 +62,7 @@ smoke: install
 	KILLS=2 $(BIN)/python -m pytest -m endurance tests/endurance/test_endurance.py tests/review/test_crash.py tests/review/test_service_crash.py
 	$(BIN)/python -m benchmarks.speed --most 20 --json $$(mktemp -d)/speed.json
 	@if $(BIN)/python -c 'import atheris' 2>/dev/null; \
-	  then $(BIN)/python -m benchmarks.fuzz all --seconds 5 --jobs 2; \
+	  then $(BIN)/python -m benchmarks.fuzz all --runs 1500 --seed 1 --jobs 2; \
 	  else echo "!!! NO ATHERIS for this machine: nothing WAS FUZZED" >&2; fi
 
 screenshots: install

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of what reads foreign text, besides the properties in ``tests/properties``.
 
-    python -m benchmarks.fuzz {note,line,records,fhir,search,code,marked,ama,...,all} [--seconds 60] [--jobs 1]
+    python -m benchmarks.fuzz {note,line,records,fhir,search,code,marked,ama,...,all} [--seconds 60] [--runs N --seed 1] [--jobs 1]
 
 Bytes that reach new branches of the package are varied further. What is neither read nor refused with its documented
 error, or an offset outside of the text, ends the run with a traceback and the input that led there in ``build/fuzz/crash-*``.
@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import repeat
@@ -306,22 +306,22 @@ def _seeds(target: str) -> tuple[bytes, ...]:
             return (_columns(),)
 
 
-def fuzz(target: str, seconds: int) -> None:
-    """Fuzz one target; does not come back."""
+def fuzz(target: str, flags: Sequence[str]) -> None:
+    """Fuzz one target with flags of libFuzzer; does not come back."""
     with atheris.instrument_imports(include=["coder_assist"]):
         read = TARGETS[target]()
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(_seeds(target)):
             (Path(corpus) / str(number)).write_bytes(seed)
         FOUND.mkdir(parents=True, exist_ok=True)
-        flags = [f"-max_total_time={seconds}", "-max_len=4000", "-timeout=30", "-print_final_stats=1"]
-        atheris.Setup([sys.argv[0], *flags, f"-artifact_prefix={FOUND}/", corpus], read)
+        ours = ["-max_len=4000", "-timeout=30", "-print_final_stats=1", f"-artifact_prefix={FOUND}/"]
+        atheris.Setup([sys.argv[0], *flags, *ours, corpus], read)
         atheris.Fuzz()
 
 
-def _fuzzed(target: str, seconds: int) -> tuple[str, str]:
+def _fuzzed(target: str, options: Sequence[str]) -> tuple[str, str]:
     """Fuzz one target in a process of its own; return its row, and what it said where something was found."""
-    command = [sys.executable, "-m", "benchmarks.fuzz", target, "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.fuzz", target, *options]
     run = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
     told = (run.stderr + run.stdout).decode("utf-8", "replace")  # bytes of inputs are among it
     tried = re.search(r"number_of_executed_units: (\d+)", told)
@@ -336,12 +336,12 @@ def _fuzzed(target: str, seconds: int) -> tuple[str, str]:
     return f"| {' | '.join(cells)} |", "" if well else told[-4000:]
 
 
-def fuzz_all(seconds: int, jobs: int) -> int:
+def fuzz_all(options: Sequence[str], jobs: int) -> int:
     """Fuzz the targets, so many at a time, print a row for each, and return how many found something."""
     print("| target | inputs tried | branches reached | found |\n| --- | --- | --- | --- |", flush=True)
     found = []
     with ThreadPoolExecutor(jobs) as pool:
-        for row, told in pool.map(_fuzzed, TARGETS, repeat(seconds)):
+        for row, told in pool.map(_fuzzed, TARGETS, repeat(options)):
             print(row, flush=True)
             found += [told] if told else []
     for told in found:
@@ -356,11 +356,18 @@ def main() -> None:
     )
     parser.add_argument("target", choices=[*TARGETS, "all"])
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--runs", type=int, help="try so many inputs instead of so long")
+    parser.add_argument("--seed", type=int, help="vary in the same way each time")
     parser.add_argument("--jobs", type=int, default=1, help="of all, how many targets at a time")
     wanted = parser.parse_args()
+    limit = {"--runs": wanted.runs} if wanted.runs is not None else {"--seconds": wanted.seconds}
+    if wanted.seed is not None:
+        limit["--seed"] = wanted.seed
     if wanted.target == "all":
-        raise SystemExit(1 if fuzz_all(wanted.seconds, wanted.jobs) else 0)
-    fuzz(wanted.target, wanted.seconds)
+        options = [each for name, value in limit.items() for each in (name, str(value))]
+        raise SystemExit(1 if fuzz_all(options, wanted.jobs) else 0)
+    of_library = {"--runs": "-runs", "--seconds": "-max_total_time", "--seed": "-seed"}
+    fuzz(wanted.target, [f"{of_library[name]}={value}" for name, value in limit.items()])
 
 
 if __name__ == "__main__":

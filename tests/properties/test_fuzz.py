@@ -373,6 +373,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object], tuple[type[Exception], .
 @given(content=contents)
 @example(content=b"")
 @example(content="99213,²,2 x,y".encode())
+@example(content=b"99213,1\x1f,2 x,y")
 @example(content=b"99213,1,2 x\n" + b'99214,"' + b"x" * 200_000 + b'",2')
 @example(content="99213\t0593T\t\t٢٠٢٠١٢١١\t*\t1\tM".encode())
 @example(content=b"\x1f\x8b\x08 not gzip at all")

@@ -252,7 +252,7 @@ def lines_of(suggestions: Iterable[Suggestion]) -> list[Line]:
 
 
 _LINE = re.compile(
-    r"(?P<code>[A-Z0-9.]+)(?P<modifiers>(?:-[A-Z0-9]{2})*)(?:\*(?P<units>\d+))?(?:@(?P<poa>[YNUW1]))?"
+    r"(?P<code>[A-Z0-9.]+)(?P<modifiers>(?:-[A-Z0-9]{2})*)(?:\*(?P<units>[1-9][0-9]{0,3}))?(?:@(?P<poa>[YNUW1]))?"
 )
 
 
@@ -264,7 +264,9 @@ def parse_line(text: str, sequence: int | None = None) -> Line:
     """
     match = _LINE.fullmatch(text)
     if match is None:
-        raise ValueError(f"a line must look like 'E11.9', '93000-26*2' or 'I50.9@Y'; got {text!r}")
+        raise ValueError(
+            f"a line must look like 'E11.9', '93000-26*2' (1 to 9999 units) or 'I50.9@Y'; got {text!r}"
+        )
     value = match["code"]
     if "." in value or len(value) == 3:
         system = System.ICD10CM
@@ -282,8 +284,10 @@ def sequenced(texts: Iterable[str]) -> list[Line]:
     places: dict[System, int] = {}
     lines = []
     for text in texts:
+        typed = text.strip()
         try:
-            line = parse_line(text.strip().upper())
+            # Other scripts have letters whose capital is one of ours.
+            line = parse_line(typed.upper() if typed.isascii() else typed)
         except ValueError as error:
             raise InputError(str(error)) from None
         places[line.code.system] = places.get(line.code.system, 0) + 1

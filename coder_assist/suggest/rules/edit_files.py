@@ -126,14 +126,15 @@ def read_mue(path: Path) -> dict[str, UnitsLimit]:
     limits: dict[str, UnitsLimit] = {}
     for line, cells in _data_rows(path, 3):
         indicator = cells[2].strip()[:1]
-        if not _UNITS.fullmatch(cells[1].strip()) or indicator not in ("1", "2", "3"):
+        units = cells[1].strip()
+        if not _UNITS.fullmatch(units) or indicator not in ("1", "2", "3"):
             raise CodeBookError(
                 f"{path.name}:{line}: expected a number of units and an adjudication indicator of 1, 2 or 3"
             )
         if cells[0].strip() in limits:
             raise CodeBookError(f"{path.name}:{line}: {cells[0].strip()} stands in the table twice")
         rationale = cells[3].strip() if len(cells) > 3 else ""
-        limits[cells[0].strip()] = UnitsLimit(int(cells[1]), Adjudication(int(indicator)), rationale)
+        limits[cells[0].strip()] = UnitsLimit(int(units), Adjudication(int(indicator)), rationale)
     return limits
 
 
