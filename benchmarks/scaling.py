@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-from benchmarks.speed import REPO, read_notes
+from benchmarks.pinned import PINNED, read_notes
 from coder_assist.batch import Progress, run_batch
 
 SIZE = 25
@@ -88,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("notes", nargs="?", type=Path, default=REPO / "corpora" / "encounters.jsonl")
+    parser.add_argument("notes", nargs="?", type=Path, default=PINNED)
     parser.add_argument("--count", type=int, default=2000, help="repeat the notes up to so many")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     wanted = parser.parse_args()

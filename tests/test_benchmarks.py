@@ -1,0 +1,86 @@
+"""The benchmarks measure what they name, and say on which machine, notes and versions."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.pinned import PINNED, TYPICAL, Notes, join, read_notes, write
+from benchmarks.speed import measure, sentence
+from benchmarks.stages import STAGES, timed
+from coder_assist import Coder, Note
+
+
+@pytest.fixture(autouse=True)
+def on_warm_books(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coders here, and in the processes that a benchmark starts, open this session's books."""
+    monkeypatch.setenv("CODER_ASSIST_CACHE_DIR", str(cache_dir))
+
+
+@pytest.mark.parametrize(("name", "module", "path"), STAGES, ids=[name for name, _, _ in STAGES])
+def test_every_stage_is_there(name: str, module: str, path: str) -> None:
+    """What was renamed must be renamed in the stages, too."""
+    assert callable(functools.reduce(getattr, path.split("."), importlib.import_module(module))), name
+
+
+def test_every_stage_is_on_the_way_of_a_note() -> None:
+    """A stage that the corridor no longer looks up where it is timed would always take nothing."""
+    coder = Coder.load()
+    with timed() as seconds:
+        for number, text in enumerate(Notes.of(PINNED, joined=TYPICAL, most=4).texts):
+            coder.suggest(Note(str(number), text))
+    assert [name for name, spent in seconds.items() if not spent] == []
+
+
+def test_the_figures_say_where_they_come_from(tmp_path: Path) -> None:
+    """The JSON names processor, load, notes with their checksum, and versions, beside the figures."""
+    notes = Notes.of(PINNED, most=3)
+    figures = measure(notes, warm=1, lengths=(500, 1000))
+    write(figures, tmp_path / "made" / "speed.json")
+    kept = json.loads((tmp_path / "made" / "speed.json").read_text())
+    assert kept == figures
+    assert set(kept) == {
+        "machine",
+        "notes",
+        "versions",
+        "notes_a_second",
+        "notes_a_second_of_processor",
+        *(f"milliseconds{of}_{name}" for of in ("", "_of_processor") for name in ("median", "p95", "p99")),
+        "resident_megabytes",
+        "megabytes_more_when_read_again",
+        "seconds_imports",
+        "seconds_first_suggestion_after_imports",
+        "milliseconds_by_stage",
+        "milliseconds_by_characters",
+    }
+    assert set(kept["machine"]) == {"processor", "cores", "load_at_start", "system", "python"}
+    assert kept["machine"]["processor"]
+    assert kept["notes"]["file"] == "corpora/encounters.jsonl" and kept["notes"]["count"] == 3
+    assert len(kept["notes"]["sha256"]) == 64
+    assert set(kept["versions"]) == {"pack", "code_books", "lexicon", "rules", "software"}
+    assert set(kept["milliseconds_by_stage"]) == {name for name, _, _ in STAGES} | {"everything else"}
+    assert list(kept["milliseconds_by_characters"]) == ["500", "1,000"]
+    assert kept["milliseconds_median"] <= kept["milliseconds_p95"] <= kept["milliseconds_p99"]
+    said = sentence(kept)
+    assert kept["machine"]["processor"] in said and f"{kept['notes_a_second']} notes a second" in said
+
+
+def test_pinned_notes_are_as_long_as_reports() -> None:
+    """Joined in the order of the file nothing is lost, and the mean is near to that of a report."""
+    apart, joined = Notes.of(PINNED), Notes.of(PINNED, joined=TYPICAL)
+    assert "\n".join(joined.texts) == "\n".join(apart.texts)
+    assert joined.about()["mean_characters"] == pytest.approx(TYPICAL, rel=0.05)
+    assert joined.sha256 == apart.sha256 and len(apart.texts) == len(read_notes(PINNED))
+
+
+def test_a_long_text_is_left_alone() -> None:
+    """Texts are joined only where that brings them nearer to the length."""
+    assert join(["a" * 50, "b" * 900, "c" * 400, "d" * 500], 1000) == [
+        "a" * 50 + "\n" + "b" * 900,
+        "c" * 400 + "\n" + "d" * 500,
+    ]
+    assert join([], 1000) == []
