@@ -1,4 +1,4 @@
-"""The pinned notes of the benchmarks, and what stands beside every figure: the machine, the notes, the versions.
+"""What the benchmarks of speed share: the pinned notes, the clock, and what stands beside every figure.
 
 Imports nothing but the standard library, for peers in environments of their own read the same notes.
 """
@@ -10,6 +10,11 @@ import hashlib
 import json
 import os
 import platform
+import re
+import resource
+import statistics
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +107,48 @@ def _processor() -> str:
             if name.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
+
+
+def paced(read: Callable[[Any], object], works: Sequence[Any]) -> dict[str, Any]:
+    """Return throughput, latency by wall and by processor, and memory, of reading one work after another."""
+    wall, processor = [], []
+    for work in works:
+        began, began_processor = time.perf_counter(), time.process_time()
+        read(work)
+        processor.append((time.process_time() - began_processor) * 1000)
+        wall.append((time.perf_counter() - began) * 1000)
+    return {
+        "notes_a_second": round(1000 * len(wall) / sum(wall), 1),
+        "notes_a_second_of_processor": round(1000 * len(processor) / sum(processor), 1),
+        **_latency("milliseconds", wall),
+        **_latency("milliseconds_of_processor", processor),
+        "resident_megabytes": round(most_memory(), 1),
+    }
+
+
+def _latency(name: str, values: list[float]) -> dict[str, float]:
+    return {
+        f"{name}_median": round(statistics.median(values), 1),
+        f"{name}_p95": round(percentile(values, 0.95), 1),
+        f"{name}_p99": round(percentile(values, 0.99), 1),
+    }
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value below which a share of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def most_memory() -> float:
+    """Return the most memory that this program has held so far, in MB.
+
+    Linux counts what the parent held at the start towards a child's ``ru_maxrss``, but not towards ``VmHWM``.
+    """
+    status = Path("/proc/self/status")
+    if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))):
+        return int(found.group(1)) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def versions(coder: Coder) -> dict[str, Any]:

@@ -1,25 +1,24 @@
 """Throughput, latency, memory, start-up, cost by stage and by length on one core: ``make bench``.
 
 The notes are those of ``corpora/encounters.jsonl``. They are shorter than what hospitals dictate, so they are joined
-in the order of the file until a text has about 2,800 characters (``--join 0`` leaves them apart): such a text holds two or
-three encounters and more diagnoses than a report of its length. Any other JSONL file (also gzipped) can be given as argument and is read as it is.
-Prints tables and, with ``--json FILE``, writes the figures. Processor time is what a note costs; on a machine that
-others use too, wall time says more of them than of this. Printed last is the sentence for README.
+in the order of the file until a text has about 2,800 characters (``--join 0`` leaves them apart): such a text holds two
+or three encounters, and more diagnoses than a report of its length. Any other JSONL file (also gzipped) can be given as
+argument and is read as it is. Prints tables and, with ``--json FILE``, writes the figures; printed last is the sentence
+that README quotes. Processor time is what a note costs; on a machine that others use too, wall time says more of them
+than of this.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.pinned import PINNED, TYPICAL, Notes, machine, show, versions, write
+from benchmarks.pinned import PINNED, TYPICAL, Notes, machine, most_memory, paced, show, versions, write
 from benchmarks.stages import timed
 
 if TYPE_CHECKING:
@@ -37,12 +36,6 @@ print(imported - began, time.perf_counter() - imported)
 """
 
 
-def percentile(values: list[float], share: float) -> float:
-    """Return the value below which a share of the values lies."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
 def measure(notes: Notes, warm: int, lengths: tuple[int, ...] = LENGTHS) -> dict[str, Any]:
     """Return the figures of reading notes one by one in this process."""
     from coder_assist import Coder, Note
@@ -53,27 +46,17 @@ def measure(notes: Notes, warm: int, lengths: tuple[int, ...] = LENGTHS) -> dict
     for work in works[:warm]:
         coder.suggest(work)
     coder.settle()
-    wall, processor = [], []
-    for work in works:
-        began, began_processor = time.perf_counter(), time.process_time()
-        coder.suggest(work)
-        processor.append((time.process_time() - began_processor) * 1000)
-        wall.append((time.perf_counter() - began) * 1000)
-    resident = _resident()
+    pace = paced(coder.suggest, works)
     by_stage = _by_stage(coder, works)  # reads them all again: what is held then and not before, leaks
-    again = _resident()
+    again = most_memory() - pace["resident_megabytes"]
     started = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
     imports, first = map(float, started.stdout.split())
     return {
         "machine": measured_on,
         "notes": notes.about(),
         "versions": versions(coder),
-        "notes_a_second": round(1000 * len(wall) / sum(wall), 1),
-        "notes_a_second_of_processor": round(1000 * len(processor) / sum(processor), 1),
-        **_latency("milliseconds", wall),
-        **_latency("milliseconds_of_processor", processor),
-        "resident_megabytes": round(resident),
-        "megabytes_more_when_read_again": round(again - resident, 1),
+        **pace,
+        "megabytes_more_when_read_again": round(again, 1),
         "seconds_imports": round(imports, 2),
         "seconds_first_suggestion_after_imports": round(first, 2),
         "milliseconds_by_stage": by_stage,
@@ -94,22 +77,9 @@ def sentence(figures: dict[str, Any]) -> str:
         f"stages with rules, {notes['count']} notes of {notes['mean_characters']:,} characters on average{joined}: "
         f"{figures['notes_a_second']} notes a second, median {figures['milliseconds_median']} ms, 95 % within "
         f"{figures['milliseconds_p95']} ms, 99 % within {figures['milliseconds_p99']} ms, "
-        f"{figures['resident_megabytes']} MB resident, first suggestion "
+        f"{figures['resident_megabytes']:.0f} MB resident, first suggestion "
         f"{figures['seconds_first_suggestion_after_imports']} s after imports of {figures['seconds_imports']} s."
     )
-
-
-def _resident() -> float:
-    """Return the most memory that this process has held so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _latency(name: str, values: list[float]) -> dict[str, float]:
-    return {
-        f"{name}_median": round(statistics.median(values), 1),
-        f"{name}_p95": round(percentile(values, 0.95), 1),
-        f"{name}_p99": round(percentile(values, 0.99), 1),
-    }
 
 
 def _by_stage(coder: Coder, works: list[Note]) -> dict[str, float]:

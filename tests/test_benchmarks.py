@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,23 @@ def test_a_long_text_is_left_alone() -> None:
         "c" * 400 + "\n" + "d" * 500,
     ]
     assert join([], 1000) == []
+
+
+def test_peers_are_measured_beside_us_and_a_missing_one_is_said(tmp_path: Path) -> None:
+    """Our row has the figures of the benchmark; an interpreter that is not there leaves the others, exit code 1."""
+    command = [sys.executable, "-m", "benchmarks.speed_peers", "--most", "2"]
+    command += ["--python", f"medspacy={tmp_path}/nobody", "--json", str(tmp_path / "peers.json")]
+    done = subprocess.run(command, cwd=PINNED.parents[1], capture_output=True, text=True)
+    assert done.returncode == 1 and "medspacy: could not be run" in done.stderr, done.stderr
+    kept = json.loads((tmp_path / "peers.json").read_text())
+    assert set(kept["peers"]) == {"coder_assist"} and kept["terms"] > 100_000
+    ours = kept["peers"]["coder_assist"]
+    assert ours["found_a_note"] > 3 and ours["notes_a_second"] > 0 and ours["resident_megabytes"] > 50
+    assert kept["notes"]["count"] == 2 and kept["notes"]["joined_to_characters"] == TYPICAL
+    assert done.stdout.startswith("| tool | notes a second |") and "| coder_assist " in done.stdout
+
+
+def test_a_peer_that_nobody_knows_is_refused() -> None:
+    command = [sys.executable, "-m", "benchmarks.speed_peers", "--python", "ctakes=/bin/true"]
+    done = subprocess.run(command, cwd=PINNED.parents[1], capture_output=True, text=True)
+    assert done.returncode == 2 and "expected one of coder_assist, medspacy, medcat" in done.stderr
