@@ -43,7 +43,7 @@ class Notes:
         if joined:
             texts = join(texts, joined)
         name = str(path.resolve().relative_to(REPO)) if path.resolve().is_relative_to(REPO) else path.name
-        return cls(tuple(texts[:most]), name, _sha256(path), joined)
+        return cls(tuple(texts[:most]), name, sha256_of(path), joined)
 
     def about(self) -> dict[str, Any]:
         """Return how they can be found again, and how many and how long they are."""
@@ -82,7 +82,8 @@ def join(texts: list[str], characters: int) -> list[str]:
     return joined
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

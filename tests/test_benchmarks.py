@@ -11,16 +11,30 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pinned import PINNED, TYPICAL, Notes, join, read_notes, write
+from benchmarks.breaking import Site
+from benchmarks.load import KINDS
+from benchmarks.pinned import PINNED, REPO, TYPICAL, Notes, join, read_notes, write
 from benchmarks.speed import measure, sentence
 from benchmarks.stages import STAGES, timed
 from coder_assist import Coder, Note
+from coder_assist.api.access import Scope
+from coder_assist.review.importing import from_records
+from coder_assist.review.people import People
+from coder_assist.review.records import WorklistFilter
+from coder_assist.review.states import EncounterState, Role
+from coder_assist.review.store import Store
 
 
 @pytest.fixture(autouse=True)
 def on_warm_books(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Coders here, and in the processes that a benchmark starts, open this session's books."""
     monkeypatch.setenv("CODER_ASSIST_CACHE_DIR", str(cache_dir))
+
+
+def ran(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a benchmark as the pages say it is run."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+    return subprocess.run(command, cwd=REPO, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(("name", "module", "path"), STAGES, ids=[name for name, _, _ in STAGES])
@@ -90,9 +104,8 @@ def test_a_long_text_is_left_alone() -> None:
 
 def test_peers_are_measured_beside_us_and_a_missing_one_is_said(tmp_path: Path) -> None:
     """Our row has the figures of the benchmark; an interpreter that is not there leaves the others, exit code 1."""
-    command = [sys.executable, "-m", "benchmarks.speed_peers", "--most", "2"]
-    command += ["--python", f"medspacy={tmp_path}/nobody", "--json", str(tmp_path / "peers.json")]
-    done = subprocess.run(command, cwd=PINNED.parents[1], capture_output=True, text=True)
+    peer = ["--python", f"medspacy={tmp_path}/nobody", "--json", str(tmp_path / "peers.json")]
+    done = ran("speed_peers", "--most", "2", *peer)
     assert done.returncode == 1 and "medspacy: could not be run" in done.stderr, done.stderr
     kept = json.loads((tmp_path / "peers.json").read_text())
     assert set(kept["peers"]) == {"coder_assist"} and kept["terms"] > 100_000
@@ -103,6 +116,46 @@ def test_peers_are_measured_beside_us_and_a_missing_one_is_said(tmp_path: Path) 
 
 
 def test_a_peer_that_nobody_knows_is_refused() -> None:
-    command = [sys.executable, "-m", "benchmarks.speed_peers", "--python", "ctakes=/bin/true"]
-    done = subprocess.run(command, cwd=PINNED.parents[1], capture_output=True, text=True)
+    done = ran("speed_peers", "--python", "ctakes=/bin/true")
     assert done.returncode == 2 and "expected one of coder_assist, medspacy, medcat" in done.stderr
+
+
+@pytest.mark.slow
+def test_coders_work_at_a_service_that_runs_already(tmp_path: Path) -> None:
+    """They claim only what was brought for them, and the figures name the versions of that service."""
+    site = Site(tmp_path / "site", f"sqlite:///{tmp_path}/site/review.sqlite", 1)
+    People(site.database).add("Ada", Role.CODER)
+    coder, _ = People(site.database).add_token("Ada", "load", (Scope.READ, Scope.DECIDE))
+    (tmp_path / "tokens").write_text(f"{site.tokens[0]}\n{coder}\n")
+    store = Store(site.database)
+    store.import_encounters(site.actor, from_records([{"id": "real", "text": "Cough."}]))
+    service = site.service()
+    try:
+        where = ("--url", service.address, "--tokens", str(tmp_path / "tokens"))
+        how = ("--seconds", "8", "--encounters", "3", "--json", str(tmp_path / "load.json"))
+        done = ran("load", *where, *how)
+    finally:
+        service.end()
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "load.json").read_text())
+    assert kept["coders"] == 1 and kept["encounters"] == 3 and kept["failed"] == 0
+    assert kept["versions"]["pack"] and kept["machine"]["processor"] and len(kept["notes"]["sha256"]) == 64
+    assert set(kept["milliseconds"]) <= set(KINDS)
+    others = WorklistFilter(
+        states=tuple(state for state in EncounterState if state is not EncounterState.NEW)
+    )
+    begun = [item.id for item in store.worklist(others).items]
+    assert begun and "real" not in begun
+    site.database.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--url", "https://coding.example", "--tokens", "x"], "coding.example is not this machine"),
+        (["--url", "http://127.0.0.1:8000"], "expected --url with --tokens"),
+    ],
+)
+def test_a_service_elsewhere_is_not_driven_by_mistake(arguments: list[str], said: str) -> None:
+    done = ran("load", *arguments)
+    assert done.returncode == 2 and said in done.stderr
