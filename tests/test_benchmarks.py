@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.breaking import Site
+from benchmarks.growth import grow
 from benchmarks.load import KINDS
 from benchmarks.pinned import PINNED, REPO, TYPICAL, Notes, join, read_notes, write
 from benchmarks.speed import measure, sentence
@@ -159,3 +160,16 @@ def test_coders_work_at_a_service_that_runs_already(tmp_path: Path) -> None:
 def test_a_service_elsewhere_is_not_driven_by_mistake(arguments: list[str], said: str) -> None:
     done = ran("load", *arguments)
     assert done.returncode == 2 and said in done.stderr
+
+
+def test_an_encounter_takes_room_at_every_step(tmp_path: Path) -> None:
+    """Bringing, reading and deciding are told apart, and every note is counted once."""
+    records = [
+        {"id": f"n{number}", "text": note["text"]} for number, note in enumerate(read_notes(PINNED)[:6])
+    ]
+    growth = grow(f"sqlite:///{tmp_path}/review.sqlite", records, Coder.load())
+    each = growth.each()
+    assert each["encounters"] == 6 and growth.characters == sum(len(record["text"]) for record in records)
+    assert growth.decisions >= 6 and min(growth.imported, growth.read, growth.decided) > 0
+    assert growth.imported + growth.read + growth.decided > growth.characters
+    assert each["bytes an encounter"] == round((growth.imported + growth.read + growth.decided) / 6)
