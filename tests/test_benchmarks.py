@@ -14,7 +14,8 @@ import pytest
 from benchmarks.breaking import Site
 from benchmarks.growth import grow
 from benchmarks.load import KINDS
-from benchmarks.pinned import PINNED, REPO, TYPICAL, Notes, join, read_notes, write
+from benchmarks.pinned import PINNED, REPO, TYPICAL, Notes, join, machine, read_notes, write
+from benchmarks.scaling import pace, table
 from benchmarks.speed import measure, sentence
 from benchmarks.stages import STAGES, timed
 from coder_assist import Coder, Note
@@ -173,3 +174,17 @@ def test_an_encounter_takes_room_at_every_step(tmp_path: Path) -> None:
     assert growth.decisions >= 6 and min(growth.imported, growth.read, growth.decided) > 0
     assert growth.imported + growth.read + growth.decided > growth.characters
     assert each["bytes an encounter"] == round((growth.imported + growth.read + growth.decided) / 6)
+
+
+@pytest.mark.slow
+def test_scaling_is_measured_in_the_middle_of_a_batch(tmp_path: Path) -> None:
+    """With one worker and with two; a file of too few parts says nothing and is refused."""
+    source = tmp_path / "notes.jsonl"
+    source.write_text("".join(json.dumps({"id": f"n{n}", "text": "Cough."}) + "\n" for n in range(40)))
+    paces = [pace(source, tmp_path / f"by-{workers}", workers, size=2) for workers in (1, 2)]
+    for found in paces:
+        assert found.notes_a_second > 0 and found.seconds > 0
+        assert 0 < found.parent_seconds < found.worker_seconds and found.alone < 0.5
+    assert "| 1 |" in table(paces, machine()) and "| 1.00 |" in table(paces, machine())
+    with pytest.raises(SystemExit, match="at least ten parts of 25 notes; got 40 notes"):
+        pace(source, tmp_path / "few", 1)
