@@ -5,6 +5,7 @@ Imports nothing but the standard library, for peers in environments of their own
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import hashlib
 import json
@@ -44,6 +45,25 @@ class Notes:
             texts = join(texts, joined)
         name = str(path.resolve().relative_to(REPO)) if path.resolve().is_relative_to(REPO) else path.name
         return cls(tuple(texts[:most]), name, sha256_of(path), joined)
+
+    @classmethod
+    def options(cls, parser: argparse.ArgumentParser, most: int) -> None:
+        """Add the options by which a benchmark's notes are chosen."""
+        parser.add_argument("notes", nargs="?", type=Path, default=PINNED)
+        parser.add_argument(
+            "--join",
+            type=int,
+            help=f"join notes to so many characters; {TYPICAL} for the pinned ones, else 0",
+        )
+        parser.add_argument("--most", type=int, default=most, help="read at most this many notes")
+
+    @classmethod
+    def chosen(cls, wanted: argparse.Namespace) -> Notes:
+        """Return the notes that were chosen by these options."""
+        joined = wanted.join
+        if joined is None:
+            joined = TYPICAL if wanted.notes.resolve() == PINNED.resolve() else 0
+        return cls.of(wanted.notes, joined=joined, most=wanted.most)
 
     def about(self) -> dict[str, Any]:
         """Return how they can be found again, and how many and how long they are."""

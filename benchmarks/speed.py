@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.pinned import PINNED, TYPICAL, Notes, machine, most_memory, paced, show, versions, write
+from benchmarks.pinned import Notes, machine, most_memory, paced, show, versions, write
 from benchmarks.stages import timed
 
 if TYPE_CHECKING:
@@ -113,15 +113,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("notes", nargs="?", type=Path, default=PINNED)
-    parser.add_argument(
-        "--join", type=int, help=f"join notes to so many characters; {TYPICAL} for the pinned ones, else 0"
-    )
+    Notes.options(parser, most=1500)
     parser.add_argument("--json", type=Path, help="write the figures here, too")
-    parser.add_argument("--most", type=int, default=1500, help="read at most this many notes")
     wanted = parser.parse_args()
-    joined = wanted.join if wanted.join is not None else TYPICAL * (wanted.notes == PINNED)
-    figures = measure(Notes.of(wanted.notes, joined=joined, most=wanted.most), warm=50)
+    figures = measure(Notes.chosen(wanted), warm=50)
     show(figures)
     print("\n" + sentence(figures))
     if wanted.json:

@@ -33,7 +33,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pinned import PINNED, REPO, TYPICAL, Notes, machine, paced, write
+from benchmarks.pinned import REPO, Notes, machine, paced, write
 
 WARM = 20
 Read = Callable[[str], int]
@@ -157,11 +157,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("notes", nargs="?", type=Path, default=PINNED)
-    parser.add_argument(
-        "--join", type=int, help=f"join notes to so many characters; {TYPICAL} for the pinned ones, else 0"
-    )
-    parser.add_argument("--most", type=int, default=300, help="read at most this many notes")
+    Notes.options(parser, most=300)
     parser.add_argument(
         "--python", action="append", default=[], metavar="PEER=PATH", help="a peer's interpreter"
     )
@@ -181,8 +177,7 @@ def main() -> int:
     peers = dict(item.partition("=")[::2] for item in wanted.python)
     if unknown := sorted(set(peers) - set(READERS)):
         parser.error(f"--python: expected one of {', '.join(READERS)} before =; got {', '.join(unknown)}")
-    joined = wanted.join if wanted.join is not None else TYPICAL * (wanted.notes == PINNED)
-    notes = Notes.of(wanted.notes, joined=joined, most=wanted.most)
+    notes = Notes.chosen(wanted)
     figures: dict[str, Any] = {"machine": machine(), "notes": notes.about(), "peers": {}}
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
