@@ -63,7 +63,7 @@ class Service:
     def start(self, days: float = 0.0) -> None:
         """Start it and wait until it answers; its clock is off by so many days, for which libfaketime is needed.
 
-        Raises ``RuntimeError`` where it ends by itself.
+        Raises ``RuntimeError`` where it ends by itself, or is not ready within two minutes: then it is ended.
         """
         self.process = subprocess.Popen(
             [*COMMAND, "serve"],
@@ -81,7 +81,9 @@ class Service:
                     self.jumps += abs(off) > timedelta(days=1)
                     return
             time.sleep(0.1)
-        raise RuntimeError(f"the service did not get ready; exit code {self.process.poll()}")
+        code = self.process.poll()
+        self.end()  # one that is only slow must not be there beside the next
+        raise RuntimeError(f"the service did not get ready; exit code {code}")
 
     def revive(self, days: float = 0.0) -> None:
         """Kill it as if the power went, and start it again, its clock off by so many days."""
