@@ -48,8 +48,8 @@ train: install $(JOINED)
 	  $(if $(PRIORS),--priors $(PRIORS)) --alone corpora/encounters.jsonl --out models/clinical-us
 
 bench: install
-	$(BIN)/python -m benchmarks.speed
-	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.speed --json build/bench/speed.json
+	$(BIN)/python -m benchmarks.load --json build/bench/load.json
 
 MINUTES ?= 30
 NOTES ?= 100000

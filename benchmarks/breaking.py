@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ COMMAND = (sys.executable, "-m", "coder_assist")
 MOUNT = ("mount", "-t", "tmpfs")
 DISK_MB = 6
 AWAY = "no room"
+FAKETIME = "**/faketime/libfaketimeMT.so.1"
 
 
 # ---- services ------------------------------------------------------------------------------------------------
@@ -54,38 +56,67 @@ class Service:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
-        self.kills = 0
+        self.kills = self.jumps = 0
         self._environment = environment | {"CODER_ASSIST_PORT": str(port)}
         self.start()
 
-    def start(self) -> None:
-        """Start it and wait until it answers. Raises ``RuntimeError`` where it ends by itself."""
+    def start(self, days: float = 0.0) -> None:
+        """Start it and wait until it answers; its clock is off by so many days, for which libfaketime is needed.
+
+        Raises ``RuntimeError`` where it ends by itself, or is not ready within two minutes: then it is ended.
+        """
         self.process = subprocess.Popen(
             [*COMMAND, "serve"],
-            env=self._environment,
+            env=self._environment | clock_off_by(days),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + 120
         while time.monotonic() < until and self.process.poll() is None:
             with suppress(httpx.TransportError):
-                if httpx.get(self.address + "/readyz", timeout=10).status_code == 200:
+                answer = httpx.get(self.address + "/readyz", timeout=10)
+                if answer.status_code == 200:
+                    # What it writes on its answers is what its clock says.
+                    off = parsedate_to_datetime(answer.headers["date"]) - datetime.now(UTC)
+                    self.jumps += abs(off) > timedelta(days=1)
                     return
             time.sleep(0.1)
-        raise RuntimeError(f"the service did not get ready; exit code {self.process.poll()}")
+        code = self.process.poll()
+        self.end()  # one that is only slow must not be there beside the next
+        raise RuntimeError(f"the service did not get ready; exit code {code}")
 
-    def revive(self) -> None:
-        """Kill it as if the power went, and start it again."""
+    def revive(self, days: float = 0.0) -> None:
+        """Kill it as if the power went, and start it again, its clock off by so many days."""
         self.process.kill()
         self.process.wait()
         self.kills += 1
-        with suppress(RuntimeError):  # started while the database was away: it says so and ends; tried again
-            self.start()
+        for _ in range(3):  # started while the database was away it says so and ends; then it is tried again
+            with suppress(RuntimeError):
+                self.start(days)
+                return
 
     def end(self) -> None:
         """Stop it for good."""
         self.process.kill()
         self.process.wait()
+
+
+def libfaketime() -> Path | None:
+    """Return the library that makes a process's clock go wrong (Debian's ``faketime``), if it is installed."""
+    found = [
+        path
+        for place in ("usr/lib", "usr/lib64", "usr/local/lib")
+        for path in Path("/", place).glob(FAKETIME)
+    ]
+    return found[0] if found else None
+
+
+def clock_off_by(days: float) -> dict[str, str]:
+    """Return the environment of a process whose clock is off; how long something takes it still measures rightly."""
+    library = libfaketime()
+    if not days or library is None:
+        return {}
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"{days:+.3f}d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 class Site:
@@ -238,15 +269,15 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of something broken."""
+    """What became of something broken; ``lost`` is ``None`` where it was not tried."""
 
     way: str
     times: int
     seen: str
-    lost: int
+    lost: int | None
 
 
-UNTRIED = Outcome("no tmpfs", 0, "not tried: mounting is not allowed here", 0)
+UNTRIED = Outcome("no tmpfs", 0, "mounting is not allowed here", None)
 
 
 def prepare_notes(corpus: Path, count: int, home: Path) -> Path:
@@ -427,4 +458,4 @@ def starve_batch(home: Path, corpus: Path, count: int = 60) -> Outcome:
         if clear
         else f"UNCLEAR: {starved.returncode} {said[-300:]}"
     )
-    return Outcome("tmpfs", 1, f"{told}; {coded.seen}", coded.lost + (not clear))
+    return Outcome("tmpfs", 1, f"{told}; {coded.seen}", (coded.lost or 0) + (not clear))

@@ -1,32 +1,30 @@
 """Throughput, latency, memory, start-up, cost by stage and by length on one core: ``make bench``.
 
-The notes are those of ``corpora/encounters.jsonl``, or of any JSONL file (also gzipped) given as argument.
-Prints tables and, with ``--json FILE``, writes the figures. Processor time is what a note costs; on a machine that
-others use too, wall time says more of them than of this.
+The notes are those of ``corpora/encounters.jsonl``. They are shorter than what hospitals dictate, so they are joined
+in the order of the file until a text has about 2,800 characters (``--join 0`` leaves them apart): such a text holds two
+or three encounters, and more diagnoses than a report of its length. Any other JSONL file (also gzipped) can be given as
+argument and is read as it is. Prints tables and, with ``--json FILE``, writes the figures; printed last is the sentence
+that README quotes. Processor time is what a note costs; on a machine that others use too, wall time says more of them
+than of this.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import os
-import platform
-import resource
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.pinned import Notes, machine, most_memory, paced, show, versions, write
 from benchmarks.stages import timed
 
 if TYPE_CHECKING:
     from coder_assist import Coder, Note
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-REPO = Path(__file__).parents[1]
 LENGTHS = (2_000, 10_000, 50_000, 200_000)
 START = """
 import time; began = time.perf_counter()
@@ -38,70 +36,50 @@ print(imported - began, time.perf_counter() - imported)
 """
 
 
-def read_notes(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a JSONL file, gzipped or not."""
-    with (
-        gzip.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8") as lines
-    ):
-        return [json.loads(line) for line in lines if line.strip()]
-
-
-def percentile(values: list[float], share: float) -> float:
-    """Return the value below which a share of the values lies."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def measure(notes: list[dict[str, Any]], warm: int) -> dict[str, Any]:
+def measure(notes: Notes, warm: int, lengths: tuple[int, ...] = LENGTHS) -> dict[str, Any]:
     """Return the figures of reading notes one by one in this process."""
     from coder_assist import Coder, Note
 
+    measured_on = machine()
     coder = Coder.load()
-    works = [Note(note["id"], note["text"]) for note in notes]
+    works = [Note(str(number), text) for number, text in enumerate(notes.texts)]
     for work in works[:warm]:
         coder.suggest(work)
     coder.settle()
-    wall, processor = [], []
-    for work in works:
-        began, began_processor = time.perf_counter(), time.process_time()
-        coder.suggest(work)
-        processor.append((time.process_time() - began_processor) * 1000)
-        wall.append((time.perf_counter() - began) * 1000)
-    resident = _resident()
+    pace = paced(coder.suggest, works)
     by_stage = _by_stage(coder, works)  # reads them all again: what is held then and not before, leaks
-    again = _resident()
+    again = most_memory() - pace["resident_megabytes"]
     started = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
     imports, first = map(float, started.stdout.split())
     return {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}, one process",
-        "notes": len(works),
-        "characters_a_note": round(statistics.mean(len(work.text) for work in works)),
-        "notes_a_second": round(1000 * len(wall) / sum(wall), 1),
-        "notes_a_second_of_processor": round(1000 * len(processor) / sum(processor), 1),
-        **_latency("milliseconds", wall),
-        **_latency("milliseconds_of_processor", processor),
-        "resident_megabytes": round(resident),
-        "megabytes_more_when_read_again": round(again - resident, 1),
+        "machine": measured_on,
+        "notes": notes.about(),
+        "versions": versions(coder),
+        **pace,
+        "megabytes_more_when_read_again": round(again, 1),
         "seconds_imports": round(imports, 2),
         "seconds_first_suggestion_after_imports": round(first, 2),
         "milliseconds_by_stage": by_stage,
-        "milliseconds_by_characters": _by_length(coder, "\n".join(work.text for work in works)),
+        "milliseconds_by_characters": _by_length(coder, "\n".join(notes.texts), lengths),
     }
 
 
-def _resident() -> float:
-    """Return the most memory that this process has held so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _latency(name: str, values: list[float]) -> dict[str, float]:
-    return {
-        f"{name}_median": round(statistics.median(values), 1),
-        f"{name}_p95": round(percentile(values, 0.95), 1),
-        f"{name}_p99": round(percentile(values, 0.99), 1),
-    }
+def sentence(figures: dict[str, Any]) -> str:
+    """Return the figures as README quotes them."""
+    on, notes = figures["machine"], figures["notes"]
+    joined = (
+        f" (encounters joined to about {notes['joined_to_characters']:,})"
+        if notes["joined_to_characters"]
+        else ""
+    )
+    return (
+        f"Speed, one process on {on['processor']} with {on['cores']} cores at a load of {on['load_at_start']}, all "
+        f"stages with rules, {notes['count']} notes of {notes['mean_characters']:,} characters on average{joined}: "
+        f"{figures['notes_a_second']} notes a second, median {figures['milliseconds_median']} ms, 95 % within "
+        f"{figures['milliseconds_p95']} ms, 99 % within {figures['milliseconds_p99']} ms, "
+        f"{figures['resident_megabytes']:.0f} MB resident, first suggestion "
+        f"{figures['seconds_first_suggestion_after_imports']} s after imports of {figures['seconds_imports']} s."
+    )
 
 
 def _by_stage(coder: Coder, works: list[Note]) -> dict[str, float]:
@@ -114,14 +92,14 @@ def _by_stage(coder: Coder, works: list[Note]) -> dict[str, float]:
     return {stage: round(1000 * spent / len(works), 2) for stage, spent in seconds.items()}
 
 
-def _by_length(coder: Coder, text: str) -> dict[str, float]:
+def _by_length(coder: Coder, text: str, lengths: tuple[int, ...]) -> dict[str, float]:
     """Return the processor time of one note of each length, made of the notes one after another."""
     from coder_assist import Note
 
-    while len(text) < max(LENGTHS):
+    while len(text) < max(lengths):
         text += "\n" + text
     found = {}
-    for length in LENGTHS:
+    for length in lengths:
         note = Note(str(length), text[:length])
         coder.suggest(note)
         began = time.process_time()
@@ -130,27 +108,19 @@ def _by_length(coder: Coder, text: str) -> dict[str, float]:
     return found
 
 
-def _print(figures: dict[str, Any]) -> None:
-    for name, value in figures.items():
-        if not isinstance(value, dict):
-            print(f"{name.replace('_', ' '):<42} {value}")
-            continue
-        print(f"\n{name.replace('_', ' ')}")
-        for row, number in value.items():
-            print(f"  {row:<40} {number:>8}")
-
-
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("notes", nargs="?", type=Path, default=REPO / "corpora" / "encounters.jsonl")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    Notes.options(parser, most=1500)
     parser.add_argument("--json", type=Path, help="write the figures here, too")
-    parser.add_argument("--most", type=int, default=1500, help="read at most this many notes")
-    arguments = parser.parse_args()
-    figures = measure(read_notes(arguments.notes)[: arguments.most], warm=50)
-    _print(figures)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    wanted = parser.parse_args()
+    figures = measure(Notes.chosen(wanted), warm=50)
+    show(figures)
+    print("\n" + sentence(figures))
+    if wanted.json:
+        write(figures, wanted.json)
 
 
 if __name__ == "__main__":
