@@ -1,8 +1,8 @@
 """How the words around a mention speak for its code: a linear model over hashed words, learnt from coded notes.
 
 "Treated for pneumonia" earns a code that "pneumonia vaccine given" does not. What stands around a mention (six words
-before and after it, how its line begins, its section, with the code's chapter and category) becomes *marks*: numbers
-below ``MARKS``, each with a learnt weight. No word is kept, and many words share a mark.
+before and after it in its line, how the line begins, its section, with the code's chapter and category) becomes
+*marks*: numbers below ``MARKS``, each with a learnt weight. No word is kept, and many words share a mark.
 """
 
 from __future__ import annotations
@@ -60,35 +60,40 @@ class _Surrounding:
         self._next = {role: _mark(self._numbers, role) for role in ("just before", "just after")}
         self._pairs = {role: _mark(pairs, role) for role in ("two before", "two after", "two begin")}
         self._near: dict[str, Marks] = {}
-        self._known: dict[Span, tuple[int, int, Marks]] = {}
+        self._known: dict[Span, tuple[slice, slice, Marks]] = {}
 
     def of(self, span: Span, chapter: str) -> tuple[Marks, Marks, Marks]:
         """Return the marks of a span: whatever the code, and before and behind it for codes of a chapter."""
         if span not in self._known:
-            low, high = bisect_left(self._starts, span.start), bisect_left(self._starts, span.end)
-            self._known[span] = low, high, self._around(span, low, high)
-        low, high, around = self._known[span]
+            self._known[span] = self._around(span)
+        before, after, around = self._known[span]
         if chapter not in self._near:
             self._near[chapter] = _mark(self._numbers, f"near {chapter}")
         near = self._near[chapter]
-        return around, near[max(0, low - WINDOW) : low], near[high : high + WINDOW]
+        return around, near[before], near[after]
 
-    def _around(self, span: Span, low: int, high: int) -> Marks:
+    def _around(self, span: Span) -> tuple[slice, slice, Marks]:
+        """Return the words before and behind a span in its line, and the marks of it all whatever the code."""
+        ends = self._text.find("\n", span.end)
         line = bisect_left(self._starts, self._text.rfind("\n", 0, span.start) + 1)
+        last = bisect_left(self._starts, ends) if ends >= 0 else len(self._starts)
+        low, high = bisect_left(self._starts, span.start), bisect_left(self._starts, span.end)
+        before, after = slice(max(line, low - WINDOW), low), slice(high, max(high, min(last, high + WINDOW)))
         roles, following, pairs = self._roles, self._next, self._pairs
-        return np.concatenate(
+        marks = np.concatenate(
             (
-                roles["before"][max(0, low - WINDOW) : low],
-                roles["after"][high : high + WINDOW],
+                roles["before"][before],
+                roles["after"][after],
                 roles["within"][low:high],
                 roles["begins"][line : line + 1],
-                following["just before"][max(0, low - 1) : low],
-                following["just after"][high : high + 1],
-                pairs["two before"][max(0, low - 2) : max(0, low - 1)],
-                pairs["two after"][high : high + 1],
-                pairs["two begin"][line : line + 1],
+                following["just before"][max(line, low - 1) : low],
+                following["just after"][high : min(after.stop, high + 1)],
+                pairs["two before"][max(line, low - 2) : max(line, low - 1)],
+                pairs["two after"][high : max(high, min(after.stop - 1, high + 1))],
+                pairs["two begin"][line : max(line, min(last - 1, line + 1))],
             )
         )
+        return before, after, marks
 
 
 def marks_of(encounter: Encounter, mentioned: Sequence[Sequence[Candidate]]) -> tuple[Marks, Marks, Marks]:

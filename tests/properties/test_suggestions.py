@@ -82,11 +82,11 @@ def test_the_order_of_notes_changes_nothing(coder: Coder, random: Random, number
 )
 def test_an_unrelated_denial_selects_nothing(coder: Coder, denial: str) -> None:
     """What a note denies, and nothing else of it speaks of, is neither suggested nor preselects another code."""
-    for case in CASES:
+    for case in ALL_CASES[::3]:
         before = coder.suggest(read_record(case))
         after = coder.suggest(read_record({**case, "text": f"{case['text'].rstrip()}\n{denial}\n"}))
-        chosen = {s.code for s in after.suggestions if s.selected}
-        assert chosen <= {s.code for s in before.suggestions}
+        selected = [{s.code for s in run.suggestions if s.selected} for run in (before, after)]
+        assert selected[1] <= selected[0], case["id"]
         assert all(denial not in e.text for s in after.suggestions for e in s.evidence)
 
 

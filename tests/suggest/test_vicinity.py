@@ -53,6 +53,7 @@ def test_only_words_nearby_have_marks() -> None:
     """What stands further away than six words, and in another line, changes nothing."""
     near = "one two three four five six pneumonia seven eight nine ten eleven twelve"
     assert marks(f"fever\n{near} cough", "pneumonia") == marks(f"chills\n{near} asthma", "pneumonia")
+    assert marks("Pneumonia", "Pneumonia") == marks("Denies fever\nPneumonia\nNo cough", "Pneumonia")
 
 
 def test_a_mention_at_either_end_of_a_note_has_marks() -> None:
