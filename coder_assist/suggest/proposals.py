@@ -361,6 +361,10 @@ class Proposer:
                 mention.section in _PAST
                 or mention.assertion.temporality is Temporality.HISTORICAL
                 or mention.attributes.get("performance") == Performance.BEFORE
+                or (
+                    mention.section is SectionKind.HISTORY_PRESENT
+                    and mention.attributes.get("performance") == Performance.DONE
+                )
             )
             if before and mention.assertion.polarity is Polarity.AFFIRMED:
                 self._add_past_procedure(proposals, document, mention, surroundings, code, position)

@@ -12,7 +12,7 @@ _BMI = re.compile(
     r"\b(?:bmi|body mass index)\b\)?[^.\d\n]{0,25}?(?P<value>\d{2}(?:\.\d{1,2})?)(?![\d/])", re.IGNORECASE
 )
 _WEEKS_BEFORE = re.compile(
-    r"\b(?P<weeks>\d{1,2})(?:(?:\.\d)|\+| plus|(?:[- ]?(?:and |\+ ?)?\d(?:/\d)?(?:th)?))?[- ]*(?:weeks?|wks?|week's|weeks')\b"
+    r"\b(?P<weeks>\d{1,2})(?:(?:\.\d)|\+| plus|(?:[- ]?(?:and |\+ ?)?\d(?:/\d)?(?:th)?))?[- ]*(?:weeks'|week's|weeks?|wks?)(?!\w)"
     r"(?:(?: and)? \d days?)?[ ,-]*(?:of )?(?:size |intrauterine |estimated |single |viable |twin |\()*"
     r"(?:gestation|gestational|pregnan|iup|ega|ga\b)",
     re.IGNORECASE,
