@@ -27,7 +27,7 @@ from coder_assist.codes.terms import key
 
 Row = TypeVar("Row")
 # Tables in which one code follows from another, and what a contradiction in each is called.
-_FOLLOWING = {"histories.tsv": "history", "relatives.tsv": "relative", "purposes.tsv": "purpose"}
+_FOLLOWING = {"histories.tsv": "history", "relatives.tsv": "relative", "companions.tsv": "companion"}
 
 
 @dataclass(frozen=True, slots=True)

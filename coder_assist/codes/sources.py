@@ -3,7 +3,7 @@
 ``synonyms.tsv``: term, system, code, kind. ``abbreviations.tsv``: abbreviation, expansion, system,
 code, sense, case, cues. ``drugs.tsv``: drug, generic, conditions, status_code. ``cpt.tsv``:
 code, label, terms, requires, excludes, family, addon, laterality. ``hcpcs.tsv``: the same and use.
-``combinations.tsv``: conditions, code, replaces, authority. ``histories.tsv``, ``relatives.tsv``, ``purposes.tsv``:
+``combinations.tsv``: conditions, code, replaces, authority. ``histories.tsv``, ``relatives.tsv``, ``companions.tsv``:
 condition, code, authority.
 ``integral.tsv``: component, comprehensive, authority. ``pcs_*.tsv``: see ``pcs``. Tab separated, one header line.
 """
@@ -32,7 +32,7 @@ _COLUMNS = {
     "combinations.tsv": ("conditions", "code", "replaces", "authority"),
     "histories.tsv": _FOLLOWING,
     "relatives.tsv": _FOLLOWING,
-    "purposes.tsv": _FOLLOWING,
+    "companions.tsv": _FOLLOWING,
     "integral.tsv": ("component", "comprehensive", "authority"),
     "explained.tsv": ("check", "what", "why"),
     "pcs_procedures.tsv": ("pattern", "kind", "terms"),
@@ -119,7 +119,7 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The code that another earns: a condition of the past or of a relative, or a procedure of today, by its prefix."""
+    """The code that another earns by its prefix: a condition of the past, of a relative, or with a companion."""
 
     condition: str
     code: str

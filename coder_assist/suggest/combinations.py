@@ -1,7 +1,7 @@
 """Codes that conditions earn together, and codes that a condition of the past or of a relative takes.
 
-The knowledge is data (``combinations.tsv``, ``histories.tsv``, ``relatives.tsv``, and ``purposes.tsv`` for what a
-procedure says of the encounter), each row with its authority; this module adds the proposals that follow from
+The knowledge is data (``combinations.tsv``, ``histories.tsv``, ``relatives.tsv``, and ``companions.tsv`` for what a
+code brings along), each row with its authority; this module adds the proposals that follow from
 it and marks those that a combination makes redundant.
 """
 
@@ -32,14 +32,14 @@ class Combiner:
         self._combinations: list[Combination] = list(read_combinations(data_file("combinations.tsv")))
         self._histories = _following("histories.tsv")
         self._relatives = _following("relatives.tsv")
-        self._purposes = _following("purposes.tsv")
+        self._companions = _following("companions.tsv")
         self.parts_of = lru_cache(maxsize=16384)(self._parts_of)
 
     def extend(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
         """Add to ``proposals`` what follows from them, in place."""
         self._add_histories(proposals, walk)
         self._add_of_relatives(proposals)
-        self._add_purposes(proposals)
+        self._add_companions(proposals, walk)
         held = _held(proposals)
         beginnings = _beginnings(held)
         for combination in self._combinations:
@@ -98,15 +98,13 @@ class Combiner:
             if value is not None and told:
                 self._extend(proposals, value, told, "history")
 
-    def _add_purposes(self, proposals: dict[Code, Proposal]) -> None:
-        """Add what a procedure of today says of the encounter: a vaccine is given for immunization."""
+    def _add_companions(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
+        """Add what a code brings along: immunization with a vaccine, the drug with what it did to the blood."""
         for proposal in list(proposals.values()):
-            if proposal.code.system is System.ICD10CM:
-                continue
-            value = _of_beginning(self._purposes, proposal.code.value)
-            done = [c for c in proposal.candidates if affirmed(c) and c.source != "retrieval"]
-            if value is not None and done:
-                self._extend(proposals, value, done, "combination")
+            value = _of_beginning(self._companions, proposal.code.value)
+            told = [c for c in proposal.candidates if affirmed(c) and c.source != "retrieval"]
+            if value is not None and told:
+                self._extend(proposals, walk(value, told[0]), told, "combination")
 
     def _combine(
         self,

@@ -176,6 +176,8 @@ _MARK = re.compile(r"(?=[-.:;()\[\]?!,])(?:[.:;()\[\]?!,]|(?<=\s)-(?=\s)|--)")
 _TWO_COMMAS = re.compile(r",.*,")
 _JOINT = re.compile(r"\b(?:and|or|with)\b|[/,&]")
 LONGEST_WINDOW = 8
+# Ways to write "history" that speak of what follows them.
+_LOOKS_AHEAD = frozenset({"status post", "status-post", "s/p", "h/o", "hx of"})
 
 _LEVELS = frozenset(
     [f"c{n}" for n in range(1, 8)] + [f"t{n}" for n in range(1, 13)] + [f"l{n}" for n in range(1, 6)] + ["s1"]
@@ -343,6 +345,8 @@ class TermMatcher:
             return None
         if any(note.stems[place] == "well" and note.stems[place - 1] == "as" for place in window if place):
             return None  # "examination, as well as" is no well examination
+        if len(window) > 1 and (note.stems[window[-1]] == "due" or note.raws[window[-1]] in _LOOKS_AHEAD):
+            return None  # "aspirin because of a stroke" is nothing that aspirin did, nor is what precedes "s/p" past
         if all(note.stems[place].isdigit() and note.stems[place] in TOO_LITTLE for place in window):
             return None
         if self._joins(note, window) and not self._is_joint_term(term_key):
