@@ -154,7 +154,7 @@ BEFORE, AFTER = 5, 6
 _SUBSEQUENT = re.compile(
     r"\b(?:routine healing|cast (?:removal|was removed)|(?:suture|staple|hardware) removal|removal of (?:sutures|staples|hardware)|"
     r"aftercare|healing well|has healed|(?:was|been) referred to (?:outpatient |skilled )?(?:physical|occupational) therapy|"
-    r"allowed conditions?|(?:weeks|months) (?:out|post|status post|after) (?:from )?(?:his|her|the|surgery|injury|orif))\b",
+    r"allowed conditions?|treatment sessions|(?:weeks|months) (?:out|post|status post|after) (?:from )?(?:his|her|the|surgery|injury|orif))\b",
     re.IGNORECASE,
 )
 _PLANNED = re.compile(
@@ -162,7 +162,7 @@ _PLANNED = re.compile(
 )
 _PLANNED_FOR = re.compile(r"^\s*(?:in|within|at|after) (?:\d|one|two|a |about|approximately)", re.IGNORECASE)
 # What a note must hold for any of these to match: a few literals are found faster than one pattern.
-_OF_CARE = ("heal", "remov", "aftercare", "weeks", "months", "therapy", "allowed condition")
+_OF_CARE = ("heal", "remov", "aftercare", "weeks", "months", "therapy", "allowed condition", "sessions")
 _EPISODES: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = (
     ("sequela", ("sequela", "late effect", "residual"), re.compile(r"\b(?:sequelae?|late effects?|residuals?) (?:of|from)\b|, sequelae?\b", re.IGNORECASE)),
     ("initial", ("initial encounter",), re.compile(r"\binitial encounter\b", re.IGNORECASE)),
