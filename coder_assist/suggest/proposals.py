@@ -365,6 +365,7 @@ class Proposer:
                 or (
                     mention.section in (SectionKind.HISTORY_PRESENT, SectionKind.OTHER)
                     and mention.attributes.get("performance") == Performance.DONE
+                    and not code.value.startswith("59")  # a delivery that is told is the one of this stay
                 )
             )
             if before and mention.assertion.polarity is Polarity.AFFIRMED:
