@@ -26,6 +26,8 @@ from coder_assist.codes.sources import (
 from coder_assist.codes.terms import key
 
 Row = TypeVar("Row")
+# Tables in which one code follows from another, and what a contradiction in each is called.
+_FOLLOWING = {"histories.tsv": "history", "relatives.tsv": "relative", "companions.tsv": "companion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def counts() -> list[FileCount]:
         _count("cpt.tsv", read_procedures, lambda row: row.code),
         _count("hcpcs.tsv", read_procedures, lambda row: row.code),
         _count("combinations.tsv", read_combinations, lambda row: (row.context, row.conditions, row.code)),
-        _count("histories.tsv", read_histories, lambda row: row.condition),
+        *(_count(name, read_histories, lambda row: row.condition) for name in _FOLLOWING),
         _count("pcs_procedures.tsv", read_operations, lambda row: row.values),
         _count("pcs_parts.tsv", read_parts, lambda row: (row.system, row.values)),
         _count("pcs_values.tsv", read_cues, lambda row: (row.scope.pattern, row.character, row.value)),
@@ -160,9 +162,10 @@ def _combined() -> Iterator[_Finding]:
     for row in rows:
         if row.code in row.replaces:
             yield "combination that replaces itself", row.code, row.replaces
-    histories = read_histories(data_file("histories.tsv"))
-    for condition, codes in _grouped((row.condition, row.condition, row.code) for row in histories):
-        yield "history", condition, codes
+    for name, check in _FOLLOWING.items():
+        following = read_histories(data_file(name))
+        for condition, codes in _grouped((row.condition, row.condition, row.code) for row in following):
+            yield check, condition, codes
 
 
 def _inpatient() -> Iterator[_Finding]:

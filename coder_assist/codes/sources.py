@@ -3,7 +3,8 @@
 ``synonyms.tsv``: term, system, code, kind. ``abbreviations.tsv``: abbreviation, expansion, system,
 code, sense, case, cues. ``drugs.tsv``: drug, generic, conditions, status_code. ``cpt.tsv``:
 code, label, terms, requires, excludes, family, addon, laterality. ``hcpcs.tsv``: the same and use.
-``combinations.tsv``: conditions, code, replaces, authority. ``histories.tsv``: condition, code, authority.
+``combinations.tsv``: conditions, code, replaces, authority. ``histories.tsv``, ``relatives.tsv``, ``companions.tsv``:
+condition, code, authority.
 ``integral.tsv``: component, comprehensive, authority. ``pcs_*.tsv``: see ``pcs``. Tab separated, one header line.
 """
 
@@ -21,6 +22,7 @@ SYNONYM_KINDS = ("lay", "clinical", "eponym", "shorthand", "spelling", "finding"
 SENSES = ("only", "default", "cued", "never")
 USES = ("service", "supply", "look-up")
 _PROCEDURE = ("code", "label", "terms", "requires", "excludes", "family", "addon", "laterality")
+_FOLLOWING = ("condition", "code", "authority")
 _COLUMNS = {
     "synonyms.tsv": ("term", "system", "code", "kind"),
     "abbreviations.tsv": ("abbreviation", "expansion", "system", "code", "sense", "case", "cues"),
@@ -28,7 +30,9 @@ _COLUMNS = {
     "cpt.tsv": _PROCEDURE,
     "hcpcs.tsv": (*_PROCEDURE, "use"),
     "combinations.tsv": ("conditions", "code", "replaces", "authority"),
-    "histories.tsv": ("condition", "code", "authority"),
+    "histories.tsv": _FOLLOWING,
+    "relatives.tsv": _FOLLOWING,
+    "companions.tsv": _FOLLOWING,
     "integral.tsv": ("component", "comprehensive", "authority"),
     "explained.tsv": ("check", "what", "why"),
     "pcs_procedures.tsv": ("pattern", "kind", "terms"),
@@ -115,7 +119,7 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The personal-history code that a condition of the past takes, by the condition's prefix."""
+    """The code that another earns by its prefix: a condition of the past, of a relative, or with a companion."""
 
     condition: str
     code: str
@@ -257,7 +261,7 @@ def read_combinations(path: Path) -> Iterator[Combination]:
 
 
 def read_histories(path: Path) -> Iterator[History]:
-    """Read ``histories.tsv``. Raises ``LexiconError`` with the line for a bad row."""
+    """Read a table in which one code follows from another, as ``histories.tsv``. Raises ``LexiconError`` with the line for a bad row."""
     for number, row in read_rows(path):
         if not all(row.values()):
             raise LexiconError(path.name, number, "expected a condition, a code and an authority")

@@ -1,18 +1,20 @@
-"""Codes that conditions earn together, and codes that a condition of the past takes.
+"""Codes that conditions earn together, and codes that a condition of the past or of a relative takes.
 
-The knowledge is data (``combinations.tsv``, ``histories.tsv``), each row with its authority; this module
-adds the proposals that follow from it and marks those that a combination makes redundant.
+The knowledge is data (``combinations.tsv``, ``histories.tsv``, ``relatives.tsv``, and ``companions.tsv`` for what a
+code brings along), each row with its authority; this module adds the proposals that follow from
+it and marks those that a combination makes redundant.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
-from coder_assist.codes.sources import Combination, History, data_file, read_combinations, read_histories
+from coder_assist.codes.sources import Combination, data_file, read_combinations, read_histories
 from coder_assist.suggest.features import Proposal, affirmed
-from coder_assist.types import Candidate, Code, System, Temporality
+from coder_assist.types import Assertion, Candidate, Code, Experiencer, Polarity, System, Temporality
 
 # A combination that adds no code of its own: the code of its last group stays, the others go.
 KEEPS_LAST = "="
@@ -28,15 +30,16 @@ class Combiner:
     def __init__(self, make: MakeProposal) -> None:
         self._make = make
         self._combinations: list[Combination] = list(read_combinations(data_file("combinations.tsv")))
-        histories: Iterable[History] = read_histories(data_file("histories.tsv"))
-        self._histories: dict[str, str] = {}
-        for history in histories:
-            self._histories.setdefault(history.condition, history.code)
+        self._histories = _following("histories.tsv")
+        self._relatives = _following("relatives.tsv")
+        self._companions = _following("companions.tsv")
         self.parts_of = lru_cache(maxsize=16384)(self._parts_of)
 
     def extend(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
         """Add to ``proposals`` what follows from them, in place."""
         self._add_histories(proposals, walk)
+        self._add_of_relatives(proposals)
+        self._add_companions(proposals, walk)
         held = _held(proposals)
         beginnings = _beginnings(held)
         for combination in self._combinations:
@@ -49,9 +52,7 @@ class Combiner:
 
     def history_of(self, value: str) -> str | None:
         """Return the node that a condition, or a procedure, of the past takes: C50.9 gives Z85.3."""
-        # The longest beginning speaks first: "C44" before "C".
-        beginnings = (value[:length] for length in range(len(value), 0, -1))
-        return next((self._histories[begin] for begin in beginnings if begin in self._histories), None)
+        return _of_beginning(self._histories, value)
 
     def _parts_of(self, value: str) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
         """Return the groups of prefixes that a combination code is made of, and the codes it replaces."""
@@ -79,6 +80,31 @@ class Combiner:
             self._extend(proposals, status, past, "history")
             if len(past) == sum(map(affirmed, proposal.candidates)):
                 proposal.displaced_by = status  # nothing in the notes speaks of it as current
+
+    def _add_of_relatives(self, proposals: dict[Code, Proposal]) -> None:
+        """Add the family history that a relative's condition is: "her sister died of breast cancer"."""
+        for proposal in list(proposals.values()):
+            if proposal.code.system is not System.ICD10CM:
+                continue
+            value = _of_beginning(self._relatives, proposal.code.value)
+            told = [
+                replace(c, mention=replace(c.mention, assertion=Assertion()))
+                for c in proposal.candidates
+                if c.mention.assertion.experiencer is Experiencer.FAMILY
+                and c.mention.assertion.polarity is Polarity.AFFIRMED
+                and c.mention.assertion.temporality is not Temporality.HYPOTHETICAL
+                and c.source != "retrieval"
+            ]
+            if value is not None and told:
+                self._extend(proposals, value, told, "history")
+
+    def _add_companions(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
+        """Add what a code brings along: immunization with a vaccine, the drug with what it did to the blood."""
+        for proposal in list(proposals.values()):
+            value = _of_beginning(self._companions, proposal.code.value)
+            told = [c for c in proposal.candidates if affirmed(c) and c.source != "retrieval"]
+            if value is not None and told:
+                self._extend(proposals, walk(value, told[0]), told, "combination")
 
     def _combine(
         self,
@@ -126,6 +152,17 @@ class Combiner:
             if (c.note_id, c.mention.spans) not in known
         ]
         proposal.rank_in_term = 0
+
+
+def _following(name: str) -> dict[str, str]:
+    """Return what follows from the beginning of a code by a table; the first row of several speaks."""
+    return {row.condition: row.code for row in reversed(list(read_histories(data_file(name))))}
+
+
+def _of_beginning(table: Mapping[str, str], value: str) -> str | None:
+    """Return what a table says of the longest beginning of a code that it has: "C44" speaks before "C"."""
+    beginnings = (value[:length] for length in range(len(value), 0, -1))
+    return next((table[begin] for begin in beginnings if begin in table), None)
 
 
 def _in_context(context: tuple[str, ...], held: Mapping[str, Proposal]) -> bool:

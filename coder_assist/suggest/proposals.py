@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from coder_assist.codes import Hit, Library, Term
@@ -343,6 +344,11 @@ class Proposer:
                 mention.section in _PAST
                 or mention.assertion.temporality is Temporality.HISTORICAL
                 or mention.attributes.get("performance") == Performance.BEFORE
+                or (
+                    mention.section in (SectionKind.HISTORY_PRESENT, SectionKind.OTHER)
+                    and mention.attributes.get("performance") == Performance.DONE
+                    and not code.value.startswith("59")  # a delivery that is told is the one of this stay
+                )
             )
             if before and mention.assertion.polarity is Polarity.AFFIRMED:
                 self._add_past_procedure(proposals, document, mention, surroundings, code)
@@ -426,6 +432,11 @@ class Proposer:
         if value is None or self._library.icd.get(value) is None:
             return
         attributes = surroundings.attributes(mention, *self._walk.regions(value))
+        if value[0] == "S":
+            if mention.section in _PAST:
+                return  # a fracture among the operations of the past has healed
+            attributes = {**attributes, "episode": "subsequent"}
+            mention = replace(mention, assertion=replace(mention.assertion, temporality=Temporality.CURRENT))
         near = surroundings.near(mention)
         for resolution in self._walk.resolve_sides(value, near, surroundings.around, attributes):
             status = Code(System.ICD10CM, resolution.code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 # 7th characters of a fracture by openness and healing (the note above each category of fractures).
@@ -19,6 +20,9 @@ _STAGE_CHARACTERS: tuple[tuple[str, tuple[tuple[str, frozenset[str]], ...]], ...
     ("M1A", (("1", frozenset({"tophus"})),)),
 )  # fmt: skip
 
+# Poisoning by drugs, their adverse effects, and attempts at suicide.
+_OF_DRUGS = re.compile(r"T3[6-9]|T4|T50|T14\.91")
+
 
 def choose_seventh(
     node: str,
@@ -31,7 +35,10 @@ def choose_seventh(
     if "A" in sevenths:
         episode = attributes.get("episode", "initial")
         if episode == "sequela" and "S" in sevenths:
-            return sevenths["S"]
+            # "After an overdose" says when, "sequela of an overdose" that it is over.
+            if not _OF_DRUGS.match(node) or not {"sequela", "sequelae", "late"}.isdisjoint(near):
+                return sevenths["S"]
+            episode = "initial"
         openness = attributes.get("openness", "closed")
         healing = attributes.get("healing", "routine" if episode == "subsequent" else "initial")
         assumed.append("initial encounter" if healing == "initial" else "subsequent encounter")

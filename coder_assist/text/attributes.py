@@ -74,7 +74,7 @@ _SIDES = {
 _NOT_A_SIDE = re.compile(
     r"right(?:[\s-]+(?:hand(?:ed| dominant)|away|now|lower quadrant|upper quadrant|lateral decubitus|side up))|"
     r"left(?:[\s-]+(?:hand(?:ed| dominant)|the hospital|lateral decubitus|lower quadrant|upper quadrant|shift|ventric\w+|atri\w+))|"
-    r"right\s+(?:ventric\w+|atri\w+|bundle)|left\s+(?:bundle|main|anterior descending|circumflex)",
+    r"both[\s-]+bones?\b|right\s+(?:ventric\w+|atri\w+|bundle)|left\s+(?:bundle|main|anterior descending|circumflex)",
     re.IGNORECASE,
 )
 REACH = 7
@@ -153,7 +153,8 @@ BEFORE, AFTER = 5, 6
 
 _SUBSEQUENT = re.compile(
     r"\b(?:routine healing|cast (?:removal|was removed)|(?:suture|staple|hardware) removal|removal of (?:sutures|staples|hardware)|"
-    r"aftercare|healing well|has healed|(?:weeks|months) (?:out|post|status post|after) (?:from )?(?:his|her|the|surgery|injury|orif))\b",
+    r"aftercare|healing well|has healed|(?:was|been) referred to (?:outpatient |skilled )?(?:physical|occupational) therapy|"
+    r"allowed conditions?|treatment sessions|(?:weeks|months) (?:out|post|status post|after) (?:from )?(?:his|her|the|surgery|injury|orif))\b",
     re.IGNORECASE,
 )
 _PLANNED = re.compile(
@@ -161,7 +162,7 @@ _PLANNED = re.compile(
 )
 _PLANNED_FOR = re.compile(r"^\s*(?:in|within|at|after) (?:\d|one|two|a |about|approximately)", re.IGNORECASE)
 # What a note must hold for any of these to match: a few literals are found faster than one pattern.
-_OF_CARE = ("heal", "remov", "aftercare", "weeks", "months")
+_OF_CARE = ("heal", "remov", "aftercare", "weeks", "months", "therapy", "allowed condition", "sessions")
 _EPISODES: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = (
     ("sequela", ("sequela", "late effect", "residual"), re.compile(r"\b(?:sequelae?|late effects?|residuals?) (?:of|from)\b|, sequelae?\b", re.IGNORECASE)),
     ("initial", ("initial encounter",), re.compile(r"\binitial encounter\b", re.IGNORECASE)),

@@ -170,7 +170,7 @@ CUES: list[Cue] = [
     *cues_of(Effect.OVER, "resolved|healed|cured|used to have|used to get|recovered from|outgrew|outgrown", limit=4),
     *cues_of(
         Effect.OVER,
-        "as a child|has resolved|resolved|have resolved|now resolved|since resolved|which resolved|which has resolved|"
+        "as a child|has resolved|resolved|have resolved|now resolved|since resolved|since been resolved|which resolved|which has resolved|"
         "that resolved|that has resolved|in childhood|in remission|in infancy|as an infant|as a teenager",
         forward=False, backward=True, limit=8,
     ),

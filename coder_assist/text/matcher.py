@@ -176,6 +176,9 @@ _MARK = re.compile(r"(?=[-.:;()\[\]?!,])(?:[.:;()\[\]?!,]|(?<=\s)-(?=\s)|--)")
 _TWO_COMMAS = re.compile(r",.*,")
 _JOINT = re.compile(r"\b(?:and|or|with)\b|[/,&]")
 LONGEST_WINDOW = 8
+# Ways to write "history" that speak of what follows them.
+_LOOKS_AHEAD = frozenset({"status post", "status-post", "s/p", "h/o", "hx of"})
+_ENDED = ("Z85", "Z86", "I25.2")
 
 _LEVELS = frozenset(
     [f"c{n}" for n in range(1, 8)] + [f"t{n}" for n in range(1, 13)] + [f"l{n}" for n in range(1, 6)] + ["s1"]
@@ -343,12 +346,20 @@ class TermMatcher:
             return None
         if any(note.stems[place] == "well" and note.stems[place - 1] == "as" for place in window if place):
             return None  # "examination, as well as" is no well examination
+        if len(window) > 1 and note.stems[window[-1]] == "due":
+            return None  # "aspirin because of a stroke" is nothing that aspirin did
+        if len(window) > 1 and note.raws[window[-1]] in _LOOKS_AHEAD and not self._is_over(term_key):
+            return None
         if all(note.stems[place].isdigit() and note.stems[place] in TOO_LITTLE for place in window):
             return None
         if self._joins(note, window) and not self._is_joint_term(term_key):
             return None
         comma = "," in note.text[note.words[window[0]].end : note.words[window[-1]].start]
         return Match(window, (term_key & KEY_MASK,), source, len(window), comma)
+
+    def _is_over(self, term_key: int) -> bool:
+        """Say whether a term is a disease that what "status post" speaks of ends: "breast cancer s/p mastectomy"."""
+        return any(term.code.value.startswith(_ENDED) for term in self._lexicon.terms_of(term_key))
 
     @staticmethod
     def _joins(note: NoteWords, window: tuple[int, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Numbers of a note that are codes in themselves: body mass index, weeks of gestation, burned body surface."""
+"""Numbers of a note that are codes in themselves: body mass index, weeks of gestation, burned surface, radiation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BMI = re.compile(
     r"\b(?:bmi|body mass index)\b\)?[^.\d\n]{0,25}?(?P<value>\d{2}(?:\.\d{1,2})?)(?![\d/])", re.IGNORECASE
 )
 _WEEKS_BEFORE = re.compile(
-    r"\b(?P<weeks>\d{1,2})(?:(?:\.\d)|\+| plus|(?:[- ]?(?:and |\+ ?)?\d(?:/\d)?(?:th)?))?[- ]*(?:weeks?|wks?|week's|weeks')\b"
+    r"\b(?P<weeks>\d{1,2})(?:(?:\.\d)|\+| plus|(?:[- ]?(?:and |\+ ?)?\d(?:/\d)?(?:th)?))?[- ]*(?:weeks'|week's|weeks?|wks?)(?!\w)"
     r"(?:(?: and)? \d days?)?[ ,-]*(?:of )?(?:size |intrauterine |estimated |single |viable |twin |\()*"
     r"(?:gestation|gestational|pregnan|iup|ega|ga\b)",
     re.IGNORECASE,
@@ -30,6 +30,12 @@ _WEEKS_IN_SEVENTHS = re.compile(
 # A share of the body surface that burned, before or after the word.
 _BURNED = re.compile(
     r"\b(?P<share>\d{1,2})(?:\.\d)? ?(?:%|percent) ?(?:tbsa|bsa|(?:total )?body surface(?: area)?)\b[^.\n]{0,20}?\bburn",
+    re.IGNORECASE,
+)
+# A dose of radiation that was given: nothing else is told in centigray.
+_IRRADIATED = re.compile(
+    r"\b(?:received|underwent|given|treated with|completed|completing|total (?:dose )?of|to a dose of|dose of)\b[^.\n]{0,40}?"
+    r"\b\d{3,5} ?cGy\b",
     re.IGNORECASE,
 )
 
@@ -98,6 +104,10 @@ def find_measurements(text: str) -> list[Measurement]:
         found += (
             Measurement(Span(match.start(), match.end()), burned_code(int(match["share"])))
             for match in _BURNED.finditer(text)
+        )
+    if "cgy" in text.lower():
+        found += (
+            Measurement(Span(match.start(), match.end()), "Z92.3") for match in _IRRADIATED.finditer(text)
         )
     for span, weeks in gestations(text):
         code = weeks_code(weeks)

@@ -55,7 +55,7 @@ _BEFORE_IT: dict[Performance, list[str]] = {
         *each("had|has had|had undergone|has undergone", "a|an|some"),
     ],
     Performance.BEFORE: [
-        *each("|most", "recent"), *each("previously had|previously underwent", "|a|an"),
+        *each("|most", "recent"), *each("weeks|months|years|days", "out from", "|a|an|his|her|the"), *each("previously had|previously underwent", "|a|an"),
         *each("status post|s/p|history of|h/o|prior|previous|past|last|old|since her|since his|after her|after his|post"),
     ],
     Performance.PLANNED: [

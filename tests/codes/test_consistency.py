@@ -55,6 +55,8 @@ def test_no_conflict_is_unexplained() -> None:
         ("combinations.tsv", "I10 + I50\tI11.9\tI10\tmade up", "combination"),
         ("combinations.tsv", "I10 + Z99\tI10\tI10\tmade up", "combination that replaces itself"),
         ("histories.tsv", "C50\tZ85.9\tmade up", "history"),
+        ("relatives.tsv", "C50\tZ80.9\tmade up", "relative"),
+        ("companions.tsv", "55250\tZ23\tmade up", "companion"),
         ("pcs_procedures.tsv", "0DTJ.ZZ\tnamed\tcholecystectomy", "inpatient operation"),
         ("pcs_parts.tsv", "0F\t9\t\t\t\tgallbladder", "inpatient part of the body"),
     ],
