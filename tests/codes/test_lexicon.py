@@ -258,7 +258,7 @@ def test_held_by_returns_all_codes_of_a_term(library: Library) -> None:
     few, many = (library.lexicon.held_by(stems, System.CPT, limit) for limit in (2, 500))
     terms = {hit.term.text for hit in few}
     assert {hit.term.code for hit in few} >= {hit.term.code for hit in many if hit.term.text in terms}
-    assert len(few) > 10
+    assert len(few) > 2
 
 
 @pytest.mark.parametrize(
