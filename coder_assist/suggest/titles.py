@@ -112,19 +112,19 @@ def _lines(
     for section in sections:
         body = Span(section.body, section.span.end)
         heading = Span(section.span.start, section.span.start + len(section.title))
-        if section.span.start > TOP:
-            if section.kind in _MAY_NAME_STUDY and len(heading) > _BODY_SYSTEM.get(section.kind, 0):
-                yield heading, section.kind
-        elif section.kind is SectionKind.EXAMINATION and section.title.lower() in _EXAM:
+        top = section.span.start <= TOP
+        if top and section.kind is SectionKind.EXAMINATION and section.title.lower() in _EXAM:
             if len(body) <= LONGEST_LINE:
                 yield body, SectionKind.PROCEDURE
-        elif not section.title:
+        elif top and not section.title:
             first = _FIRST_LINE.match(text)
             line = first[1].lower() if first else ""
             if first is not None and _STUDY.search(line) and not _SENTENCE.search(line):
                 yield Span(first.start(1), first.end(1)), SectionKind.PROCEDURE
-        elif section.kind in _MAY_NAME_STUDY and _STUDY.search(section.title.lower()):
+        elif section.kind in _MAY_NAME_STUDY and top and _STUDY.search(section.title.lower()):
             yield heading, SectionKind.PROCEDURE
+        elif section.kind in _MAY_NAME_STUDY and len(heading) > _BODY_SYSTEM.get(section.kind, 0):
+            yield heading, section.kind
 
 
 def _known(document: Document, lexicon: Lexicon) -> list[Mention]:

@@ -78,6 +78,13 @@ def test_a_heading_within_a_report_offers_what_it_names_whole(
     assert (code in found and found[code].section is not SectionKind.PROCEDURE) if code else not found
 
 
+def test_a_heading_at_the_top_that_is_a_term_whole_is_offered(coder: Coder) -> None:
+    text = "PROCEDURE:\nThe patient slept in the laboratory.\nCPAP TITRATION STUDY:\nSleep efficiency 95%.\n"
+    encounter = Encounter.of(Note("n", text))
+    proposals, _ = coder.propose(encounter, coder.read_all(encounter), None)
+    assert "95811" in {proposal.code.value for proposal in proposals}
+
+
 def test_evidence_of_a_heading_is_the_heading(coder: Coder) -> None:
     text = "EXAM:\nMRI RIGHT ANKLE\nFINDINGS: Intact ligaments.\n"
     run = coder.suggest(Note("n", text))
