@@ -322,6 +322,14 @@ def rewordings(term: str) -> list[str]:
     return list(dict.fromkeys(found))[1:MOST_REWORDINGS]
 
 
+def written_codes(code: str) -> tuple[str, ...]:
+    """Return how a note that codes its procedures itself writes a code: "(CPT 47563)", "CPT code 21470".
+
+    A number alone is none: it may be a count, a record or a place.
+    """
+    return f"cpt {code}", f"cpt code {code}", f"procedure code {code}"
+
+
 def _book_terms(nodes: Iterable[Node]) -> Iterator[tuple[str, str, str]]:
     """Yield ``(term, code, source)`` for the titles, inclusion terms and includes notes of codes.
 
@@ -404,7 +412,7 @@ def _write_lexicon(
     for procedure in procedures.values():
         if procedure.use == "look-up":
             continue
-        for term in (*procedure.terms, procedure.label.lower()):
+        for term in (*procedure.terms, procedure.label.lower(), *written_codes(procedure.code)):
             add(term, procedure.system, procedure.code, "catalogue")
     written = {key(term) for procedure in procedures.values() for term in procedure.terms}
     for procedure in procedures.values():

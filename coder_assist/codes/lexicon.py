@@ -316,7 +316,8 @@ class Lexicon:
         """Return the terms of a system whose words a line holds, wherever they stand, one of each code.
 
         A term counts where the line has two of its words and most of its weight. Scores are in [0, 1]:
-        mostly how much of the term the line holds, then how much of the line the term explains.
+        mostly how much of the term the line holds, then how much of the line the term explains. A term
+        that is returned for one code is returned for every code that has it, beyond ``limit``, too.
         """
         positions = sorted({self._positions[stem] for stem in stems if stem in self._positions})
         if not positions:
@@ -334,11 +335,16 @@ class Lexicon:
         scores = OF_TERM * of_term + (1 - OF_TERM) * held / float(sum(self._idf[p] for p in positions))
         order = np.lexsort((candidates, -scores))
         best: dict[Code, Hit] = {}
+        taken: dict[str, float] = {}
         for place in order.tolist():
-            if len(best) == limit:
+            full = len(best) >= limit
+            if full and scores[place] < min(taken.values()):
                 break
             if of_term[place] >= LEAST_OF_TERM:
                 term = self.term(int(candidates[place]))
+                if full and term.text not in taken:
+                    continue
+                taken[term.text] = scores[place]
                 best.setdefault(term.code, Hit(term, min(1.0, float(scores[place]))))
         return list(best.values())
 

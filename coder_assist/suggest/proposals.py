@@ -137,7 +137,9 @@ class Proposer:
         lexicon = self._library.lexicon
         for title in titles_of(document, lexicon):
             hits = lexicon.held_by(title.stems, System.CPT, MOST_OF_TITLE)
-            if not hits or hits[0].score < NAMED_BY_TITLE:
+            if title.whole:
+                hits = [hit for hit in hits if hit.score > ALL_OF_IT]
+            elif not hits or hits[0].score < NAMED_BY_TITLE:
                 hits += self._named_with_lists(title, surroundings, {hit.term.code for hit in hits})
             for rank, hit in enumerate(hits):
                 source = hit.term.source if hit.score > ALL_OF_IT else "retrieval"

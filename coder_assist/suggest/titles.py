@@ -31,6 +31,8 @@ _EXAM = frozenset(
 _MAY_NAME_STUDY = frozenset(
     {SectionKind.RESULTS, SectionKind.OTHER, SectionKind.EXAMINATION, SectionKind.PROCEDURE_BODY}
 )
+# An examination's headings of so few letters are systems of the body ("CVS"), no studies.
+_BODY_SYSTEM = {SectionKind.EXAMINATION: 3}
 _STUDY = re.compile(
     r"\b(?:mri|mra|mr|ct|cta|cat scan|pet|x-?rays?|ultrasound|us|sonogra\w+|doppler|duplex|echo\w*|eeg|emg|"
     r"electro\w+|nerve conduction|stress|myoview|cardiolite|lexiscan|myocardial|\w{3,}gram|\w{3,}graphy|scan|"
@@ -52,10 +54,14 @@ _FIRST_LINE = re.compile(r"\s*([^\n.:,]{4,100})")
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A title's mention, and the stems of its words."""
+    """A title's mention, and the stems of its words.
+
+    ``whole``: it names only what a term has all its words for, as the headings within a report do ("EKG:").
+    """
 
     mention: Mention
     stems: tuple[str, ...]
+    whole: bool = False
 
 
 def titles_of(document: Document, lexicon: Lexicon) -> Iterator[Title]:
@@ -65,7 +71,7 @@ def titles_of(document: Document, lexicon: Lexicon) -> Iterator[Title]:
     begins = [mention.span.start for mention in known]
     longest = max((len(mention.span) for mention in known), default=0)
     starts = [sentence.start for sentence in document.sentences]
-    for span in _lines(text, document.sections, document.sentences):
+    for span, kind in _lines(text, document.sections, document.sentences):
         telling = _telling(words(span.slice(text)))
         if not telling or len(telling) > MOST_WORDS or any(word.raw in _DENIALS for word in telling):
             continue
@@ -81,36 +87,44 @@ def titles_of(document: Document, lexicon: Lexicon) -> Iterator[Title]:
             (place,),
             MentionKind.PROCEDURE,
             place.slice(text),
-            SectionKind.PROCEDURE,
+            kind,
             named[0].assertion if named else Assertion(),
             source="phrase",
             sentence=number,
         )
-        yield Title(mention, tuple(dict.fromkeys(map(_named, telling))))
+        yield Title(mention, tuple(dict.fromkeys(map(_named, telling))), kind is not SectionKind.PROCEDURE)
 
 
-def _lines(text: str, sections: Sequence[Section], sentences: Sequence[Span]) -> Iterator[Span]:
-    """Yield where titles may stand: sentences under "Procedure", lines and headings that name a study."""
+def _lines(
+    text: str, sections: Sequence[Section], sentences: Sequence[Span]
+) -> Iterator[tuple[Span, SectionKind]]:
+    """Yield where titles may stand: sentences under "Procedure", lines and headings that name a study.
+
+    With each the kind of section that it speaks from: what names the whole report says what was done, a
+    heading within it only what its section tells of.
+    """
     titled = [section.span for section in sections if section.kind is SectionKind.PROCEDURE]
     begins = [span.start for span in titled]
     for sentence in sentences:
         at = bisect_right(begins, sentence.start) - 1
         if at >= 0 and sentence.start < titled[at].end:
-            yield sentence
+            yield sentence, SectionKind.PROCEDURE
     for section in sections:
-        if section.span.start > TOP:
-            break
         body = Span(section.body, section.span.end)
-        if section.kind is SectionKind.EXAMINATION and section.title.lower() in _EXAM:
+        heading = Span(section.span.start, section.span.start + len(section.title))
+        top = section.span.start <= TOP
+        if top and section.kind is SectionKind.EXAMINATION and section.title.lower() in _EXAM:
             if len(body) <= LONGEST_LINE:
-                yield body
-        elif not section.title:
+                yield body, SectionKind.PROCEDURE
+        elif top and not section.title:
             first = _FIRST_LINE.match(text)
             line = first[1].lower() if first else ""
             if first is not None and _STUDY.search(line) and not _SENTENCE.search(line):
-                yield Span(first.start(1), first.end(1))
-        elif section.kind in _MAY_NAME_STUDY and _STUDY.search(section.title.lower()):
-            yield Span(section.span.start, section.span.start + len(section.title))
+                yield Span(first.start(1), first.end(1)), SectionKind.PROCEDURE
+        elif section.kind in _MAY_NAME_STUDY and top and _STUDY.search(section.title.lower()):
+            yield heading, SectionKind.PROCEDURE
+        elif section.kind in _MAY_NAME_STUDY and len(heading) > _BODY_SYSTEM.get(section.kind, 0):
+            yield heading, section.kind
 
 
 def _known(document: Document, lexicon: Lexicon) -> list[Mention]:

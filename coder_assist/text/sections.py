@@ -240,15 +240,18 @@ def find_sections(text: str) -> list[Section]:
                 kind = K.PROCEDURE_BODY  # "PROCEDURE:" heads the title of one, or the whole report
             around = kind
         sections.append(Section(kind, title, Span(start, end), body))
-    operative = any(section.kind in (K.DIAGNOSIS_PRE, K.DIAGNOSIS_POST) for section in sections)
+    kinds = [section.kind for section in sections]
+    operative = K.DIAGNOSIS_PRE in kinds or K.DIAGNOSIS_POST in kinds
     return [
-        _as_operation(section) if operative else _as_study(section, place, sections)
+        _as_operation(section)
+        if operative or K.COURSE in kinds[:place]
+        else _as_study(section, place, sections)
         for place, section in enumerate(sections)
     ]
 
 
 def _as_operation(section: Section) -> Section:
-    """Return the "OPERATIONS:" of a report with pre- and postoperative diagnoses as what was done, not as history."""
+    """Return "OPERATIONS:" as what was done, not as history: beside pre- and postoperative diagnoses, behind a course."""
     if section.kind is not K.HISTORY_SURGICAL or section.title.lower() not in _OPERATIONS:
         return section
     long = section.span.end - section.body > SHORT_PROCEDURE

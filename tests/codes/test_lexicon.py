@@ -252,6 +252,15 @@ def test_held_by_finds_scattered_words(library: Library) -> None:
     )  # one word of longer terms is not enough
 
 
+def test_held_by_returns_all_codes_of_a_term(library: Library) -> None:
+    """A term of a large family is offered for each of its codes, however few are asked for."""
+    stems = content_stems("excision of left upper cheek skin lesion")
+    few, many = (library.lexicon.held_by(stems, System.CPT, limit) for limit in (2, 500))
+    terms = {hit.term.text for hit in few}
+    assert {hit.term.code for hit in few} >= {hit.term.code for hit in many if hit.term.text in terms}
+    assert len(few) > 2
+
+
 @pytest.mark.parametrize(
     ("written", "words"),
     [

@@ -56,6 +56,35 @@ def test_titles_that_are_not_read(coder: Coder, line: str) -> None:
     assert list(titles_of(document, coder.library.lexicon)) == []
 
 
+@pytest.mark.parametrize(
+    ("heading", "code"),
+    [
+        ("EKG", "93000"),
+        ("NERVE CONDUCTION STUDIES", "95909"),
+        ("MRI L-SPINE", "72148"),
+        ("REFRACTION", "92015"),
+        ("COUGH AND EKG", None),
+        ("PHYSICAL EXAM - CVS", None),
+    ],
+)
+def test_a_heading_within_a_report_offers_what_it_names_whole(
+    coder: Coder, heading: str, code: str | None
+) -> None:
+    """Far from the top, a heading that is a procedure's term offers it, from the section that it heads."""
+    text = f"HISTORY: {'Pain. ' * 60}\n{heading}:\nNormal.\n"
+    encounter = Encounter.of(Note("n", text))
+    proposals, _ = coder.propose(encounter, coder.read_all(encounter), None)
+    found = {p.code.value: p.candidates[0].mention for p in proposals if p.code.system is System.CPT}
+    assert (code in found and found[code].section is not SectionKind.PROCEDURE) if code else not found
+
+
+def test_a_heading_at_the_top_that_is_a_term_whole_is_offered(coder: Coder) -> None:
+    text = "PROCEDURE:\nThe patient slept in the laboratory.\nCPAP TITRATION STUDY:\nSleep efficiency 95%.\n"
+    encounter = Encounter.of(Note("n", text))
+    proposals, _ = coder.propose(encounter, coder.read_all(encounter), None)
+    assert "95811" in {proposal.code.value for proposal in proposals}
+
+
 def test_evidence_of_a_heading_is_the_heading(coder: Coder) -> None:
     text = "EXAM:\nMRI RIGHT ANKLE\nFINDINGS: Intact ligaments.\n"
     run = coder.suggest(Note("n", text))

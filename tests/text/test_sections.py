@@ -32,6 +32,8 @@ def kinds(text: str) -> list[K]:
         ("DISCHARGE INSTRUCTIONS: rest", [K.INSTRUCTIONS]),
         ("BRIEF SUMMARY OF HOSPITAL COURSE: well", [K.COURSE]),
         ("PROCEDURE,Colonoscopy.\nFINDINGS,Normal.", [K.PROCEDURE, K.FINDINGS]),
+        ("HOSPITAL COURSE: a\nOPERATIONS: b", [K.COURSE, K.PROCEDURE]),
+        ("SURGERIES: a\nED COURSE: b", [K.HISTORY_SURGICAL, K.COURSE]),
         ("PREOPERATIVE DX: a\nPRINCIPAL PROCEDURE: b", [K.DIAGNOSIS_PRE, K.PROCEDURE]),
     ],
 )
