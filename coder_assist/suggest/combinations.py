@@ -30,6 +30,11 @@ class Combiner:
     def __init__(self, make: MakeProposal) -> None:
         self._make = make
         self._combinations: list[Combination] = list(read_combinations(data_file("combinations.tsv")))
+        # By the prefixes of its first condition, the numbers of rows: few have one that holds.
+        self._beginning: dict[str, list[int]] = {}
+        for number, combination in enumerate(self._combinations):
+            for prefix in combination.conditions[0]:
+                self._beginning.setdefault(prefix, []).append(number)
         self._histories = _following("histories.tsv")
         self._relatives = _following("relatives.tsv")
         self._companions = _following("companions.tsv")
@@ -41,14 +46,27 @@ class Combiner:
         self._add_of_relatives(proposals)
         self._add_companions(proposals, walk)
         held = _held(proposals)
-        beginnings = _beginnings(held)
-        for combination in self._combinations:
-            if any(beginnings.isdisjoint(prefixes) for prefixes in combination.conditions):
-                continue  # as most do, told without a look at each code
-            if self._combine(combination, proposals, held, walk):
+        todo = self._possible(held, 0)
+        while todo:
+            number = todo.pop()
+            if self._combine(self._combinations[number], proposals, held, walk):
                 held = _held(proposals)
-                beginnings = _beginnings(held)
+                todo = self._possible(held, number + 1)
         _displace_uncomplicated(proposals)
+
+    def _possible(self, held: Mapping[str, Proposal], first: int) -> list[int]:
+        """Return the combinations from the ``first`` on of whose conditions a code holds for each, last row first."""
+        beginnings = _beginnings(held)
+        known = {number for begin in beginnings for number in self._beginning.get(begin, ())}
+        return sorted(
+            (
+                number
+                for number in known
+                if number >= first
+                and not any(beginnings.isdisjoint(p) for p in self._combinations[number].conditions)
+            ),
+            reverse=True,
+        )
 
     def history_of(self, value: str) -> str | None:
         """Return the node that a condition, or a procedure, of the past takes: C50.9 gives Z85.3."""
