@@ -81,7 +81,7 @@ _IRREGULAR = {
     "arthritic": "arthritis", "edematous": "edema", "metastatic": "metastasis", "metastasized": "metastasis",
     "metastasizing": "metastasis", "metastasize": "metastasis",
     "aches": "ache", "headaches": "headache", "vomited": "vomiting", "psychoses": "psychosis",
-    "overdoses": "overdose", "lenses": "lens", "gases": "gas", "irises": "iris", "pelvises": "pelvis",
+    "overdoses": "overdose", "ulcerations": "ulcer", "smoking": "smoke", "lenses": "lens", "gases": "gas", "irises": "iris", "pelvises": "pelvis",
     "mosquitoes": "mosquito", "i": "1", "ii": "2", "iii": "3", "iv": "4",
 }  # fmt: skip
 

@@ -100,6 +100,8 @@ class Combiner:
             if not part:
                 return False
             parts.append(part)
+        if combination.together and not (parts := _of_one_sentence(parts)):
+            return False
         if combination.code == KEEPS_LAST:
             _displace(proposals, combination.replaces, parts[-1][0].code.value)
             return False
@@ -126,6 +128,16 @@ class Combiner:
             if (c.note_id, c.mention.spans) not in known
         ]
         proposal.rank_in_term = 0
+
+
+def _of_one_sentence(parts: list[list[Proposal]]) -> list[list[Proposal]]:
+    """Return the proposals of each group that one sentence says; nothing where no sentence holds all groups."""
+    places = [
+        [(p, {(c.note_id, c.mention.sentence) for c in p.candidates if affirmed(c)}) for p in part]
+        for part in parts
+    ]
+    shared = set.intersection(*(set().union(*(said for _, said in part)) for part in places))
+    return [[p for p, said in part if said & shared] for part in places] if shared else []
 
 
 def _in_context(context: tuple[str, ...], held: Mapping[str, Proposal]) -> bool:
