@@ -46,7 +46,7 @@ _FOLD = _fold_table()
 # Ways to write "in the patient's past" come first, so that they become one word; few letters begin one.
 _WORD = re.compile(
     r"(?=[a-z0-9])(?:"
-    r"(?=[swhdcb2])(?:status[ -]post|s/p|h/o|hx of|w/o|w/|due to|secondary to|caused by|because of|d/t|2/2)(?![a-z])"
+    r"(?=[swhdcb2])(?:status[ -]post|s/p|h/o|hx of|w/o|w/|due to|secondary to|caused by|because of|d/t|d/o|2/2)(?![a-z])"
     r"|\d+(?:\.\d+)+|[a-z0-9]+(?:'s(?![a-z]))?)"
 )
 _PHRASES = {
@@ -57,6 +57,7 @@ _PHRASES = {
     "hx of": "history",
     "w/o": "without",
     "w/": "with",
+    "d/o": "disorder",
     **dict.fromkeys(("due to", "secondary to", "caused by", "because of", "d/t", "2/2"), "due"),
 }
 

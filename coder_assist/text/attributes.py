@@ -97,8 +97,8 @@ PART_REGIONS: Mapping[str, str] = {
     for region, parts in {
         "arm": "shoulder arm elbow forearm wrist hand finger thumb humerus radius ulna carpal clavicle scapula palm",
         "leg": "hip thigh knee leg calf ankle foot heel toe femur tibia fibula patella meniscus malleolus popliteal femoral",
-        "eye": "eye eyelid cornea retina",
-        "ear": "ear tympanic",
+        "eye": "eye eyelid lid cornea retina",
+        "ear": "ear tympanic helix antihelix earlobe",
         "breast": "breast",
         "lung": "lung bronchus",
         "kidney": "kidney ureter",
