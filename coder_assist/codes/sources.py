@@ -104,7 +104,8 @@ class Combination:
     that the combination makes redundant. ``code`` is ``=`` where the last condition's own code stays and
     only the others go. ``context`` (a group behind ``@``) must hold too, and is no evidence for the code: the
     pregnancy of a patient with asthma. ``together`` (``&`` before the groups) asks that one sentence says them: a
-    stroke of the past and the aphasia that it left. ``authority`` is the guideline section or note that says so.
+    stroke of the past and the aphasia that it left. ``unless`` (a group behind ``!``) must not hold: a stroke of
+    today, which may have left the aphasia as well. ``authority`` is the guideline section or note that says so.
     """
 
     conditions: tuple[tuple[str, ...], ...]
@@ -113,6 +114,7 @@ class Combination:
     authority: str
     context: tuple[str, ...] = ()
     together: bool = False
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,9 @@ def read_combinations(path: Path) -> Iterator[Combination]:
         context = groups.pop(0) if row["conditions"].startswith("@") else ()
         replaces = split_cell(row["replaces"], " ")
         together = row["conditions"].startswith("&")
-        yield Combination(tuple(groups), row["code"], replaces, row["authority"], context, together)
+        unless = tuple(prefix.lstrip("!") for group in groups if group[0][0] == "!" for prefix in group)
+        conditions = tuple(group for group in groups if group[0][0] != "!")
+        yield Combination(conditions, row["code"], replaces, row["authority"], context, together, unless)
 
 
 def read_histories(path: Path) -> Iterator[History]:

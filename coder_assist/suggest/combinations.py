@@ -90,6 +90,11 @@ class Combiner:
         """Add what a combination gives; say whether its conditions are all among the codes ``held``."""
         if combination.context and not _in_context(combination.context, held):
             return False
+        if combination.unless and any(
+            value.startswith(combination.unless) and not proposal.displaced_by
+            for value, proposal in held.items()
+        ):
+            return False
         parts: list[list[Proposal]] = []
         for prefixes in combination.conditions:
             part = [
