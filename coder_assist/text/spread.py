@@ -16,6 +16,8 @@ _SECONDARY = ("C77", "C78", "C79")
 # "Metastatic cancer of the breast" is the breast's own; "to" and its like say where it went.
 _TOWARDS = frozenset({"to", "into", "involving", "throughout", "at", "in", "within"})
 _AND = frozenset({"and", "or", "as", "well", "plus", "including", "possibly"})
+# "In a patient with lung cancer" is not in the lung.
+_OTHER = frozenset({"with", "patient", "who", "whose", "man", "woman", "setting", "context"})
 MOST_BETWEEN = 3
 MOST_OF_ORGAN = 3
 LONGEST_LIST = 30
@@ -59,6 +61,8 @@ def _items(note: NoteWords, start: int, end: int) -> Iterator[list[int]]:
     item: list[int] = []
     for at in range(start, end):
         word = note.words[at]
+        if word.raw in _OTHER:
+            break
         parted = any(mark in note.between(at - 1) for mark in ",;/&") if at > start else False
         if item and (parted or word.raw in _AND):
             yield item
