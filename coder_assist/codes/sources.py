@@ -107,7 +107,9 @@ class Combination:
     ``conditions`` are groups of code prefixes; one of each group must hold. ``replaces`` are the codes
     that the combination makes redundant. ``code`` is ``=`` where the last condition's own code stays and
     only the others go. ``context`` (a group behind ``@``) must hold too, and is no evidence for the code: the
-    pregnancy of a patient with asthma. ``authority`` is the guideline section or note that says so.
+    pregnancy of a patient with asthma. ``together`` (``&`` before the groups) asks that one sentence says them: a
+    stroke of the past and the aphasia that it left. ``unless`` (a group behind ``!``) must not hold: a stroke of
+    today, which may have left the aphasia as well. ``authority`` is the guideline section or note that says so.
     """
 
     conditions: tuple[tuple[str, ...], ...]
@@ -115,6 +117,8 @@ class Combination:
     replaces: tuple[str, ...]
     authority: str
     context: tuple[str, ...] = ()
+    together: bool = False
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +254,15 @@ def read_procedures(path: Path) -> Iterator[Procedure]:
 def read_combinations(path: Path) -> Iterator[Combination]:
     """Read ``combinations.tsv``. Raises ``LexiconError`` with the line for a bad row."""
     for number, row in read_rows(path):
-        groups = [split_cell(group, "|") for group in split_cell(row["conditions"].removeprefix("@"), "+")]
-        if len(groups) < 2 or not row["code"] or not row["authority"]:
-            raise LexiconError(
-                path.name, number, "expected two or more conditions joined by +, a code and an authority"
-            )
+        groups = [split_cell(group, "|") for group in split_cell(row["conditions"].lstrip("@&"), "+")]
+        if not groups or not row["code"] or not row["authority"]:
+            raise LexiconError(path.name, number, "expected conditions joined by +, a code and an authority")
         context = groups.pop(0) if row["conditions"].startswith("@") else ()
         replaces = split_cell(row["replaces"], " ")
-        yield Combination(tuple(groups), row["code"], replaces, row["authority"], context)
+        together = row["conditions"].startswith("&")
+        unless = tuple(prefix.lstrip("!") for group in groups if group[0][0] == "!" for prefix in group)
+        conditions = tuple(group for group in groups if group[0][0] != "!")
+        yield Combination(conditions, row["code"], replaces, row["authority"], context, together, unless)
 
 
 def read_histories(path: Path) -> Iterator[History]:

@@ -44,7 +44,7 @@ def _fold_table() -> dict[int, int]:
 _FOLD = _fold_table()
 
 # Ways to write "in the patient's past" come first, so that they become one word; few letters begin one.
-_SHORT_FORMS = r"(?=[swhdcb2])(?:status[ -]post|s/p|h/o|hx of|w/o|w/|due to|secondary to|caused by|because of|d/t|2/2)(?![a-z])"
+_SHORT_FORMS = r"(?=[swhdcb2])(?:status[ -]post|s/p|h/o|hx of|w/o|w/|due to|secondary to|caused by|because of|d/t|d/o|2/2)(?![a-z])"
 _WORD = re.compile(rf"(?=[a-z0-9])(?:{_SHORT_FORMS}|\d+(?:\.\d+)+|[a-z0-9]+(?:'s(?![a-z]))?)")
 # Text taken from a PDF has ligatures, text in a decomposed form (NFD) its accents as characters of their own.
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl"}
@@ -62,6 +62,7 @@ _PHRASES = {
     "hx of": "history",
     "w/o": "without",
     "w/": "with",
+    "d/o": "disorder",
     **dict.fromkeys(("due to", "secondary to", "caused by", "because of", "d/t", "2/2"), "due"),
 }
 
@@ -86,7 +87,7 @@ _IRREGULAR = {
     "arthritic": "arthritis", "edematous": "edema", "metastatic": "metastasis", "metastasized": "metastasis",
     "metastasizing": "metastasis", "metastasize": "metastasis",
     "aches": "ache", "headaches": "headache", "vomited": "vomiting", "psychoses": "psychosis",
-    "overdoses": "overdose", "lenses": "lens", "gases": "gas", "irises": "iris", "pelvises": "pelvis",
+    "overdoses": "overdose", "ulcerations": "ulcer", "smoking": "smoke", "lenses": "lens", "gases": "gas", "irises": "iris", "pelvises": "pelvis",
     "mosquitoes": "mosquito", "i": "1", "ii": "2", "iii": "3", "iv": "4",
 }  # fmt: skip
 

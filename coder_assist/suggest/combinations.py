@@ -134,6 +134,11 @@ class Combiner:
         """Add what a combination gives; say whether its conditions are all among the codes ``held``."""
         if combination.context and not _in_context(combination.context, held):
             return False
+        if combination.unless and any(
+            value.startswith(combination.unless) and not proposal.displaced_by
+            for value, proposal in held.items()
+        ):
+            return False
         parts: list[list[Proposal]] = []
         for prefixes in combination.conditions:
             part = [
@@ -144,6 +149,8 @@ class Combiner:
             if not part:
                 return False
             parts.append(part)
+        if combination.together and not (parts := _of_one_sentence(parts)):
+            return False
         if combination.code == KEEPS_LAST:
             _displace(proposals, combination.replaces, parts[-1][0].code.value)
             return False
@@ -181,6 +188,16 @@ def _of_beginning(table: Mapping[str, str], value: str) -> str | None:
     """Return what a table says of the longest beginning of a code that it has: "C44" speaks before "C"."""
     beginnings = (value[:length] for length in range(len(value), 0, -1))
     return next((table[begin] for begin in beginnings if begin in table), None)
+
+
+def _of_one_sentence(parts: list[list[Proposal]]) -> list[list[Proposal]]:
+    """Return the proposals of each group that one sentence says; nothing where no sentence holds all groups."""
+    places = [
+        [(p, {(c.note_id, c.mention.sentence) for c in p.candidates if affirmed(c)}) for p in part]
+        for part in parts
+    ]
+    shared = set.intersection(*(set().union(*(said for _, said in part)) for part in places))
+    return [[p for p, said in part if said & shared] for part in places] if shared else []
 
 
 def _in_context(context: tuple[str, ...], held: Mapping[str, Proposal]) -> bool:

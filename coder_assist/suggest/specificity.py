@@ -23,7 +23,7 @@ from coder_assist.text.attributes import PART_REGIONS, trimester_of
 # Words of a title that says no more than that the site is not stated.
 _NO_SITE = frozenset({"unspecified", "site", "joint"})
 # What a title may add to another that only names the site.
-_SITES = BODY_PARTS | {"other"}
+_SITES = BODY_PARTS | {"other", "including", "part"}
 _SIDES_OF = frozenset({"left", "right", "unilateral", "bilateral"})
 _OPEN_SIDE = re.compile(r"(?:, unspecified|unspecified side)$")
 _OF_SIDE = _SIDES_OF | {"unspecified", "side"}
@@ -100,6 +100,8 @@ class SpecificityWalk:
             return value
         if len(value) <= 3 or "-" in entry.parent:
             return value
+        if any(facet.sides for facet in self._facets(value)):
+            return value  # its own children have the sides: I70.20 leaves the symptoms open, not the leg
         siblings = self._facets(entry.parent)
         if self._of_side(value, siblings):
             return value  # maxillary, not any fracture below S02.40: ``_at_side`` chooses the side
@@ -310,6 +312,7 @@ class SpecificityWalk:
             ranked = self._rank(entry.parent, near, (), attributes)
             score, best, _ = ranked[0]
             named = score >= (PART_NAMED if self._names_part(best, close) else CLEARLY_NAMED)
+            named = named and self._beyond_side(best, node, near)
             if best != node and named and self._may_head(best, node, near):
                 return best
             # "C4-C5" names no child of M50.0, but one of M50.02's.
@@ -333,6 +336,12 @@ class SpecificityWalk:
         stems = frozenset(signed_stems(head)) if of else frozenset()
         own = signed_stems(self._book.title(node).lower())
         return not stems or not stems.isdisjoint(near) or not stems.isdisjoint(own)
+
+    def _beyond_side(self, best: str, node: str, near: Collection[str]) -> bool:
+        """Say whether more than its side speaks for a node: "left leg with ulceration" asks for an ulcer."""
+        facet = self._facet(best)
+        kind = facet.words - BODY_PARTS
+        return not facet.sides or bool(self._facet(node).sides) or not kind or not kind.isdisjoint(near)
 
     def _at_site(self, value: str, close: Collection[str]) -> str:
         """Return the node of a category that says the same of a part of the body that the words at a mention name.

@@ -92,8 +92,15 @@ def _only_side(text: str) -> str | None:
 
 
 def _study_part(document: Document) -> frozenset[str]:
-    """Return the one joint that a note's titles say was imaged or operated on; none if they name more."""
+    """Return the one joint that a note's titles say was imaged or operated on; none if they name more.
+
+    A section "LOCATION" speaks first: "Mid parietal scalp" is where the carcinoma is that the diagnosis names.
+    """
     text = document.note.text
+    located = [s.span for s in document.sections if s.title.strip(": ").lower() == "location"]
+    sites = canonical(word.stem for span in located for word in words(span.slice(text))) & BODY_PARTS
+    if sites:
+        return sites
     spans = [s.span for s in document.sections if s.kind is SectionKind.PROCEDURE] + [
         Span(0, min(_HEAD, len(text)))
     ]
@@ -254,6 +261,7 @@ class Surroundings:
         )
         if side is None and (studied := self._studied(mention)):
             parts = studied
+            regions = regions | {PART_REGIONS[part] for part in studied if part in PART_REGIONS}
         if side is None and parts:
             stated = {side for part in parts for side in self._part_sides.get(part, ())}
             side = next(iter(stated)) if len(stated) == 1 else None

@@ -20,6 +20,7 @@ _SAME = {
     "tophi": "tophus", "tophaceous": "tophus", "calculous": "calculus", "bleeds": "hemorrhage", "aneurysmal": "aneurysm",
     "perforating": "perforation", "symptomatic": "symptom", "lumbosacral": "lumbosacral", "sacral": "sacrum",
     "thyrotoxic": "thyroid", "radicular": "radiculopathy", "exposed": "exposure",
+    "lid": "eyelid", "helix": "ear", "antihelix": "ear", "earlobe": "ear",
     "herniated": "displacement", "herniation": "displacement", "bulging": "displacement", "protrusion": "displacement",
 }  # fmt: skip
 # Titles join parts of the body that go together ("ankle and foot"); one of them is enough.

@@ -31,8 +31,8 @@ def find_senses(note: NoteWords, sections: Sequence[Section], lexicon: Lexicon) 
         word = note.words[place]
         written = note.text[word.start : word.end]
         senses = lexicon.senses.get(written)
-        if senses is None and len(written) > 3 and written[:-1].isupper() and written[-1] == "s":
-            senses = lexicon.senses.get(written[:-1])  # "CVAs"
+        if senses is None and len(written) > 2 and written[:-1].isupper() and written[-1] == "s":
+            senses = lexicon.senses.get(written[:-1])  # "CVAs", "MIs"
         if senses is None:
             if not _compound(note, place):
                 continue

@@ -70,6 +70,10 @@ VALUES: Mapping[Attribute, tuple[str, ...] | None] = {
 _SIDES = {
     "left": "left", "lt": "left", "right": "right", "rt": "right", "bilateral": "bilateral", "bilaterally": "bilateral",
     "both": "bilateral", "od": "right", "os": "left", "ou": "bilateral",
+    # Abbreviations that begin with their side: limbs, lobes of the lung, arteries of the neck and brain.
+    **dict.fromkeys("rle rue rul rml rll rica rcca rmca raca rpca".split(), "right"),
+    **dict.fromkeys("lle lue lul lll lica lcca lmca laca lpca".split(), "left"),
+    **dict.fromkeys(("ble", "bue"), "bilateral"),
 }  # fmt: skip
 _NOT_A_SIDE = re.compile(
     r"right(?:[\s-]+(?:hand(?:ed| dominant)|away|now|lower quadrant|upper quadrant|lateral decubitus|side up))|"
@@ -93,8 +97,8 @@ PART_REGIONS: Mapping[str, str] = {
     for region, parts in {
         "arm": "shoulder arm elbow forearm wrist hand finger thumb humerus radius ulna carpal clavicle scapula palm",
         "leg": "hip thigh knee leg calf ankle foot heel toe femur tibia fibula patella meniscus malleolus popliteal femoral",
-        "eye": "eye eyelid cornea retina",
-        "ear": "ear tympanic",
+        "eye": "eye eyelid lid cornea retina",
+        "ear": "ear tympanic helix antihelix earlobe",
         "breast": "breast",
         "lung": "lung bronchus",
         "kidney": "kidney ureter",

@@ -28,7 +28,7 @@ MODIFIERS = frozenset(
     "longstanding diffuse underlying apparent clinical obvious evident acute subacute chronic recurrent stable early late "
     "symptomatic asymptomatic extensive profound intractable moderate-to-severe uncontrolled controlled poorly well "
     "associated multiple several focal isolated nonspecific generalized overt subtle gross frank increased increasing "
-    "patient his her their both another first second third more most much such".split()
+    "patient his her their both another first second third more most much such seen noted identified".split()
 )
 
 # Words that, alone, name too little to be a mention, though a title or an index line consists of them.
@@ -172,8 +172,12 @@ class NoteWords:
 
 
 # What a term may not cross, in the characters between two words: one of these marks, or two commas.
-_MARK = re.compile(r"(?=[-.:;()\[\]?!,])(?:[.:;()\[\]?!,]|(?<=\s)-(?=\s)|--)")
+# The full stop of a genus ("E. coli", "S. aureus") parts nothing.
+_MARK = re.compile(
+    r"(?=[-.:;()\[\]?!,])(?:[:;()\[\]?!,]|(?<!\s[A-Z])\.|(?<=\s[A-Z])\.(?!\s[a-z])|(?<=\s)-(?=\s)|--)"
+)
 _TWO_COMMAS = re.compile(r",.*,")
+_ACUITIES = frozenset({"acute", "chronic"})  # "acute and chronic gastritis" names both
 _JOINT = re.compile(r"\b(?:and|or|with)\b|[/,&]")
 LONGEST_WINDOW = 8
 # Ways to write "history" that speak of what follows them.
@@ -363,9 +367,12 @@ class TermMatcher:
 
     @staticmethod
     def _joins(note: NoteWords, window: tuple[int, ...]) -> bool:
-        """Say whether an "and" or "or" stands between the words of a window."""
-        between = note.stems[window[0] + 1 : window[-1]]
-        return "and" in between or "or" in between
+        """Say whether an "and" or "or" stands between the words of a window; "acute and chronic" is one kind."""
+        between = range(window[0] + 1, window[-1])
+        return any(
+            note.stems[at] in ("and", "or") and {note.stems[at - 1], note.stems[at + 1]} != _ACUITIES
+            for at in between
+        )
 
     def _is_joint_term(self, term_key: int) -> bool:
         """Say whether a term joins things itself: "depression and anxiety" is not "anxiety depression"."""
@@ -431,7 +438,8 @@ class TermMatcher:
             for _ in range(3):
                 if not 0 <= place < len(note.words):
                     return None
-                if note.stems[place] not in STOPWORDS and note.raws[place] not in MODIFIERS:
+                raw = note.raws[place]
+                if note.stems[place] not in STOPWORDS and (raw not in MODIFIERS or raw in _ACUITIES):
                     return place
                 place += step
             return None

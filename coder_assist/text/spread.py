@@ -14,8 +14,10 @@ from coder_assist.text.matcher import MODIFIERS, Match, NoteWords
 _SPREAD = "metastasis"
 _SECONDARY = ("C77", "C78", "C79")
 # "Metastatic cancer of the breast" is the breast's own; "to" and its like say where it went.
-_TOWARDS = frozenset({"to", "into", "involving", "throughout"})
+_TOWARDS = frozenset({"to", "into", "involving", "throughout", "at", "in", "within"})
 _AND = frozenset({"and", "or", "as", "well", "plus", "including", "possibly"})
+# "In a patient with lung cancer" is not in the lung.
+_OTHER = frozenset({"with", "patient", "who", "whose", "man", "woman", "setting", "context"})
 MOST_BETWEEN = 3
 MOST_OF_ORGAN = 3
 LONGEST_LIST = 30
@@ -59,6 +61,8 @@ def _items(note: NoteWords, start: int, end: int) -> Iterator[list[int]]:
     item: list[int] = []
     for at in range(start, end):
         word = note.words[at]
+        if word.raw in _OTHER:
+            break
         parted = any(mark in note.between(at - 1) for mark in ",;/&") if at > start else False
         if item and (parted or word.raw in _AND):
             yield item
@@ -70,10 +74,13 @@ def _items(note: NoteWords, start: int, end: int) -> Iterator[list[int]]:
 
 
 def _longest(note: NoteWords, item: list[int], lexicon: Lexicon) -> tuple[tuple[int, ...], int] | None:
-    """Return the longest beginning of an item that, with "metastasis", is a term of a secondary cancer."""
+    """Return the longest beginning of an item that, with "metastasis", is a term of a secondary cancer.
+
+    Its first word may say where in the organ: "lower lumbar spine".
+    """
     spread = word_hash(_SPREAD)
-    for length in range(min(MOST_OF_ORGAN, len(item)), 0, -1):
-        organ = tuple(item[:length])
+    organs = [tuple(item[:length]) for length in range(min(MOST_OF_ORGAN, len(item)), 0, -1)]
+    for organ in organs + [organ[1:] for organ in organs if len(organ) > 1]:
         key = (sum(word_hash(note.words[at].stem) for at in organ) + spread) & KEY_MASK
         if any(term.code.value.startswith(_SECONDARY) for term in lexicon.terms_of(key)):
             return organ, key

@@ -288,3 +288,17 @@ def test_row_of_a_combination_with_a_context(tmp_path: Path) -> None:
     assert list(read_combinations(path)) == [
         Combination((("J45", "J44"),), "O99.51", ("J45.9", "J44.9"), "made up", ("O09", "Z33.1"))
     ]
+
+
+def test_row_of_a_combination_of_one_sentence(tmp_path: Path) -> None:
+    """``&`` asks that one sentence says the conditions; one group alone is a row, too."""
+    path = tmp_path / "combinations.tsv"
+    path.write_text(
+        "conditions\tcode\treplaces\tauthority\n& Z86.73 + G81 + !I63|G45\tI69.35\tG81\tmade up\nG30\tF02.80\t\tmade up\n"
+    )
+    assert list(read_combinations(path)) == [
+        Combination(
+            (("Z86.73",), ("G81",)), "I69.35", ("G81",), "made up", together=True, unless=("I63", "G45")
+        ),
+        Combination((("G30",),), "F02.80", (), "made up"),
+    ]

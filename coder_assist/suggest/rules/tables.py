@@ -68,8 +68,13 @@ def integral_by_category() -> dict[str, tuple[Integral, ...]]:
 def all_combinations() -> tuple[Combination, ...]:
     """Return the lexicon's combinations that put one code in place of others, then those of the rules.
 
-    Rows that only take codes away, or that hold in a context such as pregnancy, have rules of their own.
+    Rows that only take codes away, or that hold in a context such as pregnancy, have rules of their own; what must
+    stand in one sentence is known to the reading alone.
     """
     lexicon = read_combinations(data_file("combinations.tsv"))
     own = read_combinations(rule_file("combinations.tsv"))
-    return tuple(row for row in (*lexicon, *own) if row.replaces and row.code != "=" and not row.context)
+    return tuple(
+        row
+        for row in (*lexicon, *own)
+        if row.replaces and row.code != "=" and not (row.context or row.together)
+    )
