@@ -74,7 +74,7 @@ _IRREGULAR = {
     "calculi": "calculus", "nevi": "nevus", "condylomata": "condyloma", "fibromata": "fibroma",
     "diverticula": "diverticulum", "ova": "ovum", "testes": "testis", "foci": "focus", "fungi": "fungus",
     "fractured": "fracture", "dislocated": "dislocation", "lacerated": "laceration", "infected": "infection",
-    "ruptured": "rupture", "ulcerated": "ulcer", "ulceration": "ulcer", "painful": "pain", "swollen": "swelling",
+    "ruptured": "rupture", "ulcerated": "ulcer", "ulceration": "ulcer", "ulcerations": "ulcer", "painful": "pain", "swollen": "swelling",
     "stenotic": "stenosis", "torn": "tear", "enlarged": "enlargement", "perforated": "perforation",
     "strangulated": "strangulation", "incarcerated": "incarceration", "impacted": "impaction",
     "obstructed": "obstruction", "thrombosed": "thrombosis", "prolapsed": "prolapse", "retained": "retention",
