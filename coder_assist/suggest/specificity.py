@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache, partial
 from coder_assist.codes import CodeBook, Lexicon
 from coder_assist.suggest.facets import TRIMESTERS, Facet, read_facets
 from coder_assist.suggest.sevenths import choose_seventh
-from coder_assist.suggest.spine import with_nerve
+from coder_assist.suggest.spine import other_regions, with_nerve
 from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, plain_title, signed_stems
 from coder_assist.text.attributes import PART_REGIONS, trimester_of
 
@@ -124,9 +124,14 @@ class SpecificityWalk:
     ) -> list[Resolution]:
         """Walk as ``resolve`` does; "bilateral" where the book has no bilateral code gives both sides."""
         resolution = self.resolve(value, near, around, attributes, close)
+        further = [
+            replace(resolution, code=code, contradicted=False)
+            for code in other_regions(resolution.code, near, self._titles(resolution.code[:3]))
+        ]
         levels = _LEVEL.search(self._book.title(resolution.code).lower())
-        if levels:
-            return [resolution, *self._other_levels(resolution, levels[1], near)]
+        if levels or further:
+            others = self._other_levels(resolution, levels[1], near) if levels else []
+            return [resolution, *others, *further]
         if attributes.get("laterality") != "bilateral" or "side not stated" not in resolution.assumed:
             return [resolution]
         return [
