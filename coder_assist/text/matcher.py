@@ -345,6 +345,8 @@ class TermMatcher:
             return None  # "examination, as well as" is no well examination
         if all(note.stems[place].isdigit() and note.stems[place] in TOO_LITTLE for place in window):
             return None
+        if note.raws[window[-1]] == "back" and note.raws[window[-1] + 1 : window[-1] + 2] == ["of"]:
+            return None  # "pain in the back of the knee" is no back pain
         if self._joins(note, window) and not self._is_joint_term(term_key):
             return None
         comma = "," in note.text[note.words[window[0]].end : note.words[window[-1]].start]
