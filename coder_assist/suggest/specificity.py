@@ -25,7 +25,7 @@ _NO_SITE = frozenset({"unspecified", "site", "joint"})
 # What a title may add to another that only names the site.
 _SITES = BODY_PARTS | {"other"}
 _SIDES_OF = frozenset({"left", "right", "unilateral", "bilateral"})
-_OPEN_SIDE = re.compile(r"(?:, unspecified|unspecified side)$")
+_OPEN_SIDE = re.compile(r"(?:, unspecified|unspecified side|\b(?:in|,) unspecified \w+(?:\(s\))?)$")
 _OF_SIDE = _SIDES_OF | {"unspecified", "side"}
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
