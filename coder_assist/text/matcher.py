@@ -28,7 +28,7 @@ MODIFIERS = frozenset(
     "longstanding diffuse underlying apparent clinical obvious evident acute subacute chronic recurrent stable early late "
     "symptomatic asymptomatic extensive profound intractable moderate-to-severe uncontrolled controlled poorly well "
     "associated multiple several focal isolated nonspecific generalized overt subtle gross frank increased increasing "
-    "patient his her their both another first second third more most much such".split()
+    "patient his her their both another first second third fourth fifth more most much such".split()
 )
 
 # Words that, alone, name too little to be a mention, though a title or an index line consists of them.

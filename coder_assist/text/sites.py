@@ -1,4 +1,4 @@
-"""Read where a pain is that stands apart from its part of the body: "pain and swelling as related to the right knee".
+"""Read where a pain or a mass is that stands apart from its part of the body: "pain and swelling as related to the right knee".
 
 A window of neighbouring words is no term there. The words between are few and say little; a report's "INDICATION: Pain"
 is that of the joint which its title says was imaged.
@@ -16,17 +16,23 @@ from coder_assist.text.matcher import MODIFIERS, Match, NoteWords
 from coder_assist.types import System
 
 _HEADS = frozenset({"pain", "swelling", "numbness", "weakness", "weak", "tenderness"})
+_FINDINGS = frozenset({"mass", "lump", "nodule", "cyst", "abnormality"})
 _TOWARDS = frozenset("in of over on around about at to across along involving within behind under".split())
 # What may stand between a symptom and the preposition before its site.
-_BETWEEN = STOPWORDS | MODIFIERS | _HEADS | frozenset(
+_BETWEEN = STOPWORDS | MODIFIERS | _HEADS | _FINDINGS | frozenset(
     "discomfort stiffness tightness soreness tingling burning aching cramping pressure ache related relating particularly "
     "especially mostly mainly primarily essentially predominantly located localized localizing localizes felt present "
     "worse worst greatest has have had described sharp dull throbbing constant centered confined limited now currently "
+    "present seen noted identified found visualized palpable palpated solid cystic simple position o clock cm mm measuring "
     "again all only just she he also really so movement motion activity palpation still pressure-like like".split()
 )  # fmt: skip
 # "The back of the knee", "the epigastric region": words of a place that name no part of their own.
-_PLACE = frozenset("back side aspect front top bottom inside outside part area region".split())
-_OF_PLACE = frozenset("area region aspect side part portion lateral medial anterior posterior".split())
+_PLACE = frozenset(
+    "back side aspect front top bottom inside outside part area region pole portion half lobe".split()
+)
+_OF_PLACE = frozenset(
+    "area region aspect side part portion position lateral medial anterior posterior inferior superior".split()
+)
 # "Abdominal pain located in the epigastrium": the mention is found, but its site says more.
 _VAGUE = frozenset({"abdominal"})
 _MARKS = re.compile(r"[.;:()\n]")
@@ -40,11 +46,13 @@ _TITLE = 400
 
 
 def find_sites(note: NoteWords, found: Sequence[Match], lexicon: Lexicon) -> list[Match]:
-    """Return the symptoms of a note whose part of the body stands apart from them, as ``found`` names none."""
+    """Return the symptoms and findings of a note whose part of the body stands apart from them, as ``found`` names none."""
     covered = {place for match in found if len(match.places) > 1 for place in match.places}
     extra: list[Match] = []
     for place, stem in enumerate(note.stems):
-        if stem not in _HEADS or (place in covered and note.stems[place - 1] not in _VAGUE):
+        if (stem not in _HEADS and stem not in _FINDINGS) or (
+            place in covered and note.stems[place - 1] not in _VAGUE
+        ):
             continue
         sites = list(_sites(note, place, covered, lexicon))
         extra += sites
@@ -59,7 +67,7 @@ def _sites(note: NoteWords, place: int, covered: AbstractSet[int], lexicon: Lexi
     at, end, number = place + 1, min(last, place + 1 + MOST_BETWEEN), 0
     while at < end and number < MOST_SITES:
         if _MARKS.search(note.between(at - 1)) or (
-            note.raws[at] not in _BETWEEN and note.raws[at] not in _TOWARDS
+            note.raws[at] not in _BETWEEN and note.raws[at] not in _TOWARDS and not note.raws[at].isdigit()
         ):
             return
         if note.raws[at] in _TOWARDS or (number and note.raws[at] == "and"):
