@@ -16,10 +16,28 @@ from coder_assist.types import Candidate, Code, System, Temporality
 
 # A combination that adds no code of its own: the code of its last group stays, the others go.
 KEEPS_LAST = "="
+# A context that no code tells: the note is of a patient in the first 28 days of life.
+NEWBORN = "newborn"
+_FIRST_WEEKS = re.compile(
+    r"\b(?:[1-9]|1\d|2[0-8]|one|two|three|four|five|six|seven|ten)[- ]days?[- ]old\b|"
+    r"\b(?:[1-4]|one|two|three|four)[- ]weeks?[- ]old\b|\bday of life\b",
+    re.IGNORECASE,
+)
+_OF_A_CHILD = re.compile(r"\b(?:baby|infant|neonat\w+|newborn|nsvd|mother|mom|nicu)\b", re.IGNORECASE)
 _PREGNANCY = re.compile(r"pregnan|\biup\b", re.IGNORECASE)
+_BEGINNING = 1000
 MakeProposal = Callable[[Code], Proposal | None]
 # Walks a node that is no billable code to one, by what stands around the mention of a candidate.
 Walk = Callable[[str, Candidate], str]
+
+
+def tells_of_a_newborn(text: str) -> bool:
+    """Say whether a note is of a child in its first 28 days, by the age that its beginning states.
+
+    >>> tells_of_a_newborn("A 21-day-old male whose mother ..."), tells_of_a_newborn("A two-week-old laceration")
+    (True, False)
+    """
+    return _FIRST_WEEKS.search(text, 0, _BEGINNING) is not None and _OF_A_CHILD.search(text) is not None
 
 
 class Combiner:
@@ -34,14 +52,18 @@ class Combiner:
             self._histories.setdefault(history.condition, history.code)
         self.parts_of = lru_cache(maxsize=16384)(self._parts_of)
 
-    def extend(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
-        """Add to ``proposals`` what follows from them, in place."""
+    def extend(self, proposals: dict[Code, Proposal], walk: Walk, newborn: bool = False) -> None:
+        """Add to ``proposals`` what follows from them, in place; ``newborn`` tells that the patient is one."""
         self._add_histories(proposals, walk)
         held = _held(proposals)
         beginnings = _beginnings(held)
         for combination in self._combinations:
             if any(beginnings.isdisjoint(prefixes) for prefixes in combination.conditions):
                 continue  # as most do, told without a look at each code
+            if combination.context and not (
+                (newborn and NEWBORN in combination.context) or _in_context(combination.context, held)
+            ):
+                continue
             if self._combine(combination, proposals, held, walk):
                 held = _held(proposals)
                 beginnings = _beginnings(held)
@@ -88,8 +110,6 @@ class Combiner:
         walk: Walk,
     ) -> bool:
         """Add what a combination gives; say whether its conditions are all among the codes ``held``."""
-        if combination.context and not _in_context(combination.context, held):
-            return False
         parts: list[list[Proposal]] = []
         for prefixes in combination.conditions:
             part = [
