@@ -80,14 +80,14 @@ _IRREGULAR = {
     "calculi": "calculus", "nevi": "nevus", "condylomata": "condyloma", "fibromata": "fibroma",
     "diverticula": "diverticulum", "ova": "ovum", "testes": "testis", "foci": "focus", "fungi": "fungus",
     "fractured": "fracture", "dislocated": "dislocation", "lacerated": "laceration", "infected": "infection",
-    "ruptured": "rupture", "ulcerated": "ulcer", "ulceration": "ulcer", "painful": "pain", "swollen": "swelling",
+    "ruptured": "rupture", "ulcerated": "ulcer", "ulceration": "ulcer", "ulcerations": "ulcer", "painful": "pain", "swollen": "swelling",
     "stenotic": "stenosis", "torn": "tear", "enlarged": "enlargement", "perforated": "perforation",
     "strangulated": "strangulation", "incarcerated": "incarceration", "impacted": "impaction",
     "obstructed": "obstruction", "thrombosed": "thrombosis", "prolapsed": "prolapse", "retained": "retention",
     "arthritic": "arthritis", "edematous": "edema", "metastatic": "metastasis", "metastasized": "metastasis",
     "metastasizing": "metastasis", "metastasize": "metastasis",
     "aches": "ache", "headaches": "headache", "vomited": "vomiting", "psychoses": "psychosis",
-    "overdoses": "overdose", "ulcerations": "ulcer", "smoking": "smoke", "lenses": "lens", "gases": "gas", "irises": "iris", "pelvises": "pelvis",
+    "overdoses": "overdose", "smoking": "smoke", "lenses": "lens", "gases": "gas", "irises": "iris", "pelvises": "pelvis",
     "mosquitoes": "mosquito", "i": "1", "ii": "2", "iii": "3", "iv": "4",
 }  # fmt: skip
 

@@ -18,10 +18,28 @@ from coder_assist.types import Assertion, Candidate, Code, Experiencer, Polarity
 
 # A combination that adds no code of its own: the code of its last group stays, the others go.
 KEEPS_LAST = "="
+# A context that no code tells: the note is of a patient in the first 28 days of life.
+NEWBORN = "newborn"
+_FIRST_WEEKS = re.compile(
+    r"\b(?:[1-9]|1\d|2[0-8]|one|two|three|four|five|six|seven|ten)[- ]days?[- ]old\b|"
+    r"\b(?:[1-4]|one|two|three|four)[- ]weeks?[- ]old\b|\bday of life\b",
+    re.IGNORECASE,
+)
+_OF_A_CHILD = re.compile(r"\b(?:baby|infant|neonat\w+|newborn|nsvd|mother|mom|nicu)\b", re.IGNORECASE)
 _PREGNANCY = re.compile(r"pregnan|\biup\b", re.IGNORECASE)
+_BEGINNING = 1000
 MakeProposal = Callable[[Code], Proposal | None]
 # Walks a node that is no billable code to one, by what stands around the mention of a candidate.
 Walk = Callable[[str, Candidate], str]
+
+
+def tells_of_a_newborn(text: str) -> bool:
+    """Say whether a note is of a child in its first 28 days, by the age that its beginning states.
+
+    >>> tells_of_a_newborn("A 21-day-old male whose mother ..."), tells_of_a_newborn("A two-week-old laceration")
+    (True, False)
+    """
+    return _FIRST_WEEKS.search(text, 0, _BEGINNING) is not None and _OF_A_CHILD.search(text) is not None
 
 
 class Combiner:
@@ -40,8 +58,8 @@ class Combiner:
         self._companions = _following("companions.tsv")
         self.parts_of = lru_cache(maxsize=16384)(self._parts_of)
 
-    def extend(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
-        """Add to ``proposals`` what follows from them, in place."""
+    def extend(self, proposals: dict[Code, Proposal], walk: Walk, newborn: bool = False) -> None:
+        """Add to ``proposals`` what follows from them, in place; ``newborn`` tells that the patient is one."""
         self._add_histories(proposals, walk)
         self._add_of_relatives(proposals)
         self._add_companions(proposals, walk)
@@ -49,7 +67,7 @@ class Combiner:
         todo = self._possible(held, 0)
         while todo:
             number = todo.pop()
-            if self._combine(self._combinations[number], proposals, held, walk):
+            if self._combine(self._combinations[number], proposals, held, walk, newborn):
                 held = _held(proposals)
                 todo = self._possible(held, number + 1)
         _displace_uncomplicated(proposals)
@@ -130,9 +148,12 @@ class Combiner:
         proposals: dict[Code, Proposal],
         held: Mapping[str, Proposal],
         walk: Walk,
+        newborn: bool,
     ) -> bool:
         """Add what a combination gives; say whether its conditions are all among the codes ``held``."""
-        if combination.context and not _in_context(combination.context, held):
+        if combination.context and not (
+            (newborn and NEWBORN in combination.context) or _in_context(combination.context, held)
+        ):
             return False
         if combination.unless and any(
             value.startswith(combination.unless) and not proposal.displaced_by

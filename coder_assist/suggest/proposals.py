@@ -10,7 +10,7 @@ from coder_assist.codes import Hit, Library, Term
 from coder_assist.codes.compiler import SOURCES
 from coder_assist.codes.terms import content_stems, key_of
 from coder_assist.suggest.amendments import Amendments
-from coder_assist.suggest.combinations import Combiner
+from coder_assist.suggest.combinations import Combiner, tells_of_a_newborn
 from coder_assist.suggest.families import Families
 from coder_assist.suggest.features import NOT_TODAY, Proposal, affirmed
 from coder_assist.suggest.memory import PhraseMemory, may_hold, speaks_of_pregnancy
@@ -124,7 +124,10 @@ class Proposer:
         if memory is not None:
             self._remember(proposals, remembered, memory)
         at_note = {surroundings.note_id: surroundings for surroundings in around}
-        self._combiner.extend(proposals, lambda value, c: self._walked(value, c, at_note.get(c.note_id)))
+        newborn = any(tells_of_a_newborn(surroundings.text) for surroundings in around)
+        self._combiner.extend(
+            proposals, lambda value, c: self._walked(value, c, at_note.get(c.note_id)), newborn
+        )
         amendments.apply(list(proposals.values()))
         self._add_alternatives(proposals)
         self._families.weigh(proposals, around)

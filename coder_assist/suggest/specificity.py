@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache, partial
 from coder_assist.codes import CodeBook, Lexicon
 from coder_assist.suggest.facets import TRIMESTERS, Facet, read_facets
 from coder_assist.suggest.sevenths import choose_seventh
-from coder_assist.suggest.spine import with_nerve
+from coder_assist.suggest.spine import other_regions, with_nerve
 from coder_assist.suggest.wording import BODY_PARTS, JOINED_PARTS, denied, plain_title, signed_stems
 from coder_assist.text.attributes import PART_REGIONS, trimester_of
 
@@ -25,7 +25,7 @@ _NO_SITE = frozenset({"unspecified", "site", "joint"})
 # What a title may add to another that only names the site.
 _SITES = BODY_PARTS | {"other", "including", "part"}
 _SIDES_OF = frozenset({"left", "right", "unilateral", "bilateral"})
-_OPEN_SIDE = re.compile(r"(?:, unspecified|unspecified side)$")
+_OPEN_SIDE = re.compile(r"(?:, unspecified|unspecified side|\b(?:in|,) unspecified \w+(?:\(s\))?)$")
 _OF_SIDE = _SIDES_OF | {"unspecified", "side"}
 MOST_ALTERNATIVES = 9
 CLEARLY_NAMED = 1.8
@@ -126,9 +126,14 @@ class SpecificityWalk:
     ) -> list[Resolution]:
         """Walk as ``resolve`` does; "bilateral" where the book has no bilateral code gives both sides."""
         resolution = self.resolve(value, near, around, attributes, close)
+        further = [
+            replace(resolution, code=code, contradicted=False)
+            for code in other_regions(resolution.code, near, self._titles(resolution.code[:3]))
+        ]
         levels = _LEVEL.search(self._book.title(resolution.code).lower())
-        if levels:
-            return [resolution, *self._other_levels(resolution, levels[1], near)]
+        if levels or further:
+            others = self._other_levels(resolution, levels[1], near) if levels else []
+            return [resolution, *others, *further]
         if attributes.get("laterality") != "bilateral" or "side not stated" not in resolution.assumed:
             return [resolution]
         return [

@@ -37,6 +37,7 @@ _DIABETES = re.compile(
     re.IGNORECASE,
 )
 _LEVELS = re.compile(r"\b([CTL])(\d{1,2})\s*(?:-|/|to|and)\s*([CTLS]?)(\d{1,2})\b", re.IGNORECASE)
+_CLOCK = re.compile(r"\b(1[0-2]|[1-9])(?::[0-5]\d)?\s?o\s?['’]?\s?clock", re.IGNORECASE)
 # The part that an image or an operation is of holds for what its report finds without naming a part.
 _STUDY = re.compile(
     r"\b(?:mri?|magnetic resonance|ct|x-?rays?|radiographs?|ultrasound|sonogram|arthrogram|views?|arthroscopy|arthroscopic|"
@@ -76,6 +77,26 @@ def spine_levels(text: str) -> frozenset[str]:
         found.add(f"{first}{number}-{second}{other}")
         found |= _JUNCTIONS.get(f"{first}{number}-{second}{other}", frozenset())
     return frozenset(found)
+
+
+def breast_quadrant(text: str) -> frozenset[str]:
+    """Return the words that code titles use for the place on a breast's clock face that a text names for one side.
+
+    >>> sorted(breast_quadrant("mass at 10 o'clock in the right breast"))
+    ['outer', 'quadrant', 'upper']
+    """
+    hours = {int(match[1]) for match in _CLOCK.finditer(text)}
+    sides = {match[1].lower() for match in _SIDE.finditer(text)}
+    if len(hours) != 1 or len(sides) != 1 or "breast" not in text.lower():
+        return frozenset()
+    hour = hours.pop()
+    if hour % 3 == 0:
+        return frozenset({"overlapping", "quadrant", "site"})
+    # Seen from the front, the right breast's outer half is that of 7 to 11 o'clock.
+    outer = (6 < hour < 12) == (sides == {"right"})
+    return frozenset(
+        {"upper" if hour in (1, 2, 10, 11) else "lower", "outer" if outer else "inner", "quadrant"}
+    )
 
 
 def _only_region(text: str, stems: Collection[str]) -> frozenset[str]:
@@ -177,7 +198,7 @@ class Surroundings:
             text, sentence = self._document.note.text, self._document.sentences[mention.sentence]
             first, last = self.range_of(sentence)
             found = frozenset(sign(text, self.words[first:last])) | spine_levels(sentence.slice(text))
-            found |= self._heading_parts(self._section(mention))
+            found |= self._heading_parts(self._section(mention)) | breast_quadrant(sentence.slice(text))
             if found.isdisjoint(_SPINE):
                 found |= self._spine
             self._sentences[mention.sentence] = found

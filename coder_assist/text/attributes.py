@@ -84,7 +84,8 @@ _NOT_A_SIDE = re.compile(
 REACH = 7
 # "Osteoarthritis of the knees": the plural of a paired part, without a side, means both.
 _PAIRED = frozenset(
-    "knees hips shoulders elbows wrists ankles eyes ears hands feet lungs kidneys breasts ovaries".split()
+    "knees hips shoulders elbows wrists ankles eyes ears hands feet lungs kidneys breasts ovaries buttocks thighs calves "
+    "heels legs arms forearms thumbs testicles groins eyelids ureters".split()
 )
 _PARTS = frozenset(
     "knee hip shoulder elbow wrist ankle eye ear hand foot heel finger toe thumb arm forearm leg thigh calf breast "

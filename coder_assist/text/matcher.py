@@ -28,7 +28,7 @@ MODIFIERS = frozenset(
     "longstanding diffuse underlying apparent clinical obvious evident acute subacute chronic recurrent stable early late "
     "symptomatic asymptomatic extensive profound intractable moderate-to-severe uncontrolled controlled poorly well "
     "associated multiple several focal isolated nonspecific generalized overt subtle gross frank increased increasing "
-    "patient his her their both another first second third more most much such seen noted identified".split()
+    "patient his her their both another first second third fourth fifth more most much such seen noted identified".split()
 )
 
 # Words that, alone, name too little to be a mention, though a title or an index line consists of them.
@@ -356,6 +356,8 @@ class TermMatcher:
             return None
         if all(note.stems[place].isdigit() and note.stems[place] in TOO_LITTLE for place in window):
             return None
+        if note.raws[window[-1]] == "back" and note.raws[window[-1] + 1 : window[-1] + 2] == ["of"]:
+            return None  # "pain in the back of the knee" is no back pain
         if self._joins(note, window) and not self._is_joint_term(term_key):
             return None
         comma = "," in note.text[note.words[window[0]].end : note.words[window[-1]].start]

@@ -1,4 +1,4 @@
-"""Numbers of a note that are codes in themselves: body mass index, weeks of gestation, burned surface, radiation."""
+"""Numbers of a note that are codes in themselves: body mass index, weeks, birth weight, burned surface, radiation."""
 
 from __future__ import annotations
 
@@ -39,6 +39,34 @@ _IRRADIATED = re.compile(
     re.IGNORECASE,
 )
 
+# The weight at birth, in grams, kilograms or pounds and ounces; only a newborn's note is coded by it.
+_GRAMS = r"(?P<grams>\d{3,4}|\d,\d{3})(?:[- ](?=g)|(?=g))g(?:m|ms|rams?)?\b"
+_BIRTH_WEIGHT = (
+    re.compile(
+        r"\bbirth ?weight\b[^.\d\n]{0,20}(?:" + _GRAMS + r"|(?P<kilos>[0-4]\.\d{1,3}) ?(?:kg|kilo)|"
+        r"(?P<pounds>\d)(?:[- ]?pounds?| ?lbs?\.?),?(?: and)? ?(?P<ounces>1?\d)?(?: ?(?:ounces?|oz))?\b)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\b"
+        + _GRAMS[: -len(r"\b")]
+        + r"(?:[- ](?:pre\w*|small|viable|live|baby|infant|newborn|male|female))+",
+        re.IGNORECASE,
+    ),
+)
+_NEWBORN = re.compile(
+    r"\b(?:nicu|neonat\w+|newborn|premature|preemie|prematurity|(?:days?|weeks?)[- ]old|baby)\b",
+    re.IGNORECASE,
+)
+# "A 29-3/7-week gestation infant", "an ex-32-weeker", "prematurity, 34 weeks": the weeks of one's own birth.
+_BORN_AT = re.compile(
+    r"\b(?:(?P<before>[23]\d)(?:[- ](?:and )?\d/7)?(?:th)?[- ]*weeks?'?[- ]+(?:gestation(?:al age)?[- ]+)?(?:old )?"
+    r"(?:pre\w+ |male |female |baby |twin )*(?:infant|preemie|newborn|baby|neonate|premie)|"
+    r"(?:ex|former)[- ](?P<former>[23]\d)(?:[- ]\d/7)?[- ]*week(?:s|er)?\b|"
+    r"prematur(?:ity|e)(?: birth)?(?: at|,| of)? (?P<after>[23]\d)(?:[- ]\d/7)?[- ]*weeks?\b)",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -71,6 +99,26 @@ def weeks_code(weeks: int) -> str | None:
     return "Z3A.01" if weeks < 8 else "Z3A.49" if weeks > 42 else f"Z3A.{weeks:02d}"
 
 
+def birth_weight_code(grams: int) -> str | None:
+    """Return the P07 code of a low birth weight in grams; ``None`` for 2,500 and more, or for no weight of a newborn.
+
+    >>> birth_weight_code(1102), birth_weight_code(2400), birth_weight_code(3200)
+    ('P07.14', 'P07.18', None)
+    """
+    if not 200 <= grams < 2500:
+        return None
+    if grams < 1000:
+        return "P07.01" if grams < 500 else "P07.02" if grams < 750 else "P07.03"
+    return "P07.18" if grams >= 2000 else f"P07.1{4 + (grams - 1000) // 250}"
+
+
+def preterm_code(weeks: int) -> str | None:
+    """Return the P07 code of a newborn by its completed weeks of gestation; ``None`` from 37 weeks on."""
+    if not 23 <= weeks <= 36:
+        return None
+    return f"P07.2{weeks - 21}" if weeks < 28 else f"P07.3{weeks - 27}"
+
+
 def burned_code(percent: int) -> str:
     """Return the T31 code of a burned share of the body surface, 0 to 99 percent, none of it said to be third degree."""
     return "T31.0" if percent < 10 else f"T31.{percent // 10}0"
@@ -93,6 +141,28 @@ def gestations(text: str) -> tuple[tuple[Span, int], ...]:
     return tuple(found)
 
 
+def _of_newborns(text: str) -> list[Measurement]:
+    """Return the birth weights and the weeks at birth of a newborn's note, as codes."""
+    found = []
+    for pattern in _BIRTH_WEIGHT if _NEWBORN.search(text) else ():
+        for match in pattern.finditer(text):
+            told = match.groupdict()
+            if told["grams"]:
+                grams = int(told["grams"].replace(",", ""))
+            elif told.get("kilos"):
+                grams = round(float(told["kilos"]) * 1000)
+            else:
+                grams = round(int(told["pounds"]) * 453.6 + int(told["ounces"] or 0) * 28.35)
+            if code := birth_weight_code(grams):
+                found.append(Measurement(Span(match.start(), match.end()), code))
+    found += (
+        Measurement(Span(match.start(), match.end()), code)
+        for match in _BORN_AT.finditer(text)
+        if (code := preterm_code(int(match["before"] or match["former"] or match["after"])))
+    )
+    return found
+
+
 def find_measurements(text: str) -> list[Measurement]:
     """Return the measurements of a note that are codes, in order of the text."""
     found = []
@@ -109,6 +179,7 @@ def find_measurements(text: str) -> list[Measurement]:
         found += (
             Measurement(Span(match.start(), match.end()), "Z92.3") for match in _IRRADIATED.finditer(text)
         )
+    found += _of_newborns(text)
     for span, weeks in gestations(text):
         code = weeks_code(weeks)
         if code:

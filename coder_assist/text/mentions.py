@@ -21,6 +21,7 @@ from coder_assist.text.matcher import Match, NoteWords, TermMatcher, phrases_of
 from coder_assist.text.measurements import find_measurements
 from coder_assist.text.performance import performance_of
 from coder_assist.text.phrases import unknown_phrases
+from coder_assist.text.sites import find_sites
 from coder_assist.text.spread import find_spread
 from coder_assist.types import Assertion, Code, Mention, MentionKind, Section, SectionKind, Span, System
 
@@ -77,6 +78,7 @@ class MentionFinder:
         senses = find_senses(note, sections, lexicon)
         matches = [match for match in self._matcher.match(note, senses) if not _silenced(match, senses)]
         matches += find_spread(note, matches, self._lexicon)
+        matches += find_sites(note, matches, self._lexicon)
         found = []
         for match in matches:
             sense = senses.get(match.places[0]) if match.source == "abbreviation" else None

@@ -20,6 +20,8 @@ _STOP = re.compile(
 )
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]*)$")
 _ITEM = re.compile(r"\s*(?:\d{1,2}[.)]|[-•*–]|[A-Z][A-Za-z /]{1,40}:|\(\d)")
+# "Type 2. Hypertension": the number behind one of these words is no item's.
+_NUMBERED = re.compile(r"\b(?:stage|grade|class|type|degree|level)\s$", re.IGNORECASE)
 _ITEM_NUMBER = re.compile(r"\s*\(?\d{1,2}[.)]?$")
 WRAPPED = 55
 LONGEST = 3000
@@ -27,7 +29,9 @@ LONGEST = 3000
 
 def _is_end(text: str, start: int, stop: re.Match[str]) -> bool:
     mark = stop.group()
-    if mark in ("", ";"):
+    if mark == "":
+        return _NUMBERED.search(text, max(start, stop.start() - 8), stop.start()) is None
+    if mark == ";":
         return True
     if mark.startswith(("\n", "\r")):
         line_start = text.rfind("\n", 0, stop.start()) + 1

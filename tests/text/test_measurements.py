@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from coder_assist.text.measurements import bmi_code, find_measurements, weeks_code
+from coder_assist.text.measurements import (
+    birth_weight_code,
+    bmi_code,
+    find_measurements,
+    preterm_code,
+    weeks_code,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +53,52 @@ def test_found_with_their_words(text: str, words: str, code: str) -> None:
 def test_other_numbers_are_left_alone(text: str) -> None:
     """A blood pressure, a duration or a missing value is no measurement."""
     assert find_measurements(text) == []
+
+
+@pytest.mark.parametrize(
+    ("grams", "code"),
+    [(150, None), (499, "P07.01"), (999, "P07.03"), (1000, "P07.14"), (1749, "P07.16"), (1999, "P07.17"),
+     (2499, "P07.18"), (2500, None)],
+)  # fmt: skip
+def test_birth_weight_bands(grams: int, code: str | None) -> None:
+    """Each band of P07.0 and P07.1 starts where its title says; 2,500 grams are no low weight."""
+    assert birth_weight_code(grams) == code
+
+
+@pytest.mark.parametrize(
+    ("weeks", "code"),
+    [(22, None), (23, "P07.22"), (27, "P07.26"), (28, "P07.31"), (36, "P07.39"), (37, None)],
+)
+def test_weeks_at_birth(weeks: int, code: str | None) -> None:
+    """Extreme immaturity ends at 28 weeks, prematurity at 37."""
+    assert preterm_code(weeks) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Newborn with a birth weight of 1,102 grams.", "P07.14"),
+        ("An 1812 g baby boy in the NICU.", "P07.17"),
+        ("Newborn, birth weight 4 pounds 1 ounce.", "P07.17"),
+        ("Premature, birthweight was 0.9 kg.", "P07.03"),
+        ("A 29-3/7-week gestation infant.", "P07.32"),
+        ("The baby is an ex-32-weeker.", "P07.35"),
+        ("Prematurity, 34 weeks' gestation.", "P07.37"),
+    ],
+)
+def test_newborns_are_coded_by_weight_and_weeks(text: str, code: str) -> None:
+    """A newborn's weight and weeks at birth are codes."""
+    assert code in {measured.code for measured in find_measurements(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He is 9 and was adopted; birth weight 1,900 grams.",
+        "The specimen weighs 1200 grams.",
+        "IUP at 34 weeks.",
+    ],
+)
+def test_other_weights_and_weeks_are_no_newborns(text: str) -> None:
+    """A weight outside of a newborn's note, a specimen's weight, and a mother's weeks are not."""
+    assert not any(measured.code.startswith("P07") for measured in find_measurements(text))
