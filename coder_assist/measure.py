@@ -34,6 +34,7 @@ class Part(StrEnum):
     SECTION = "section"
     SETTING = "setting"
     SPECIALTY = "specialty"
+    CORPUS = "corpus"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from coder_assist.text.sections import find_sections
 def breakdown(evaluation: Evaluation, library: Library, by: Part) -> dict[str, dict[str, Scores]]:
     """Return the metrics of each system by part: ``{system: {part: scores}}``, most required codes first.
 
-    A setting or specialty is a set of notes. A chapter or section is a set of codes over all notes: a code
+    A setting, specialty or corpus is a set of notes. A chapter or section is a set of codes over all notes: a code
     stands where its first gold evidence does, one without gold evidence where its first proposed evidence does.
     """
     result: dict[str, dict[str, Scores]] = {}
     for system in evaluation.notes:
         parts: dict[str, list[NoteScore]] = defaultdict(list)
-        if by in (Part.SETTING, Part.SPECIALTY):
+        if by in (Part.SETTING, Part.SPECIALTY, Part.CORPUS):
             for line, note in zip(evaluation.lines, evaluation.notes[system], strict=True):
                 parts[str(line.get(by.value) or "not stated")].append(note)
         else:

@@ -42,7 +42,10 @@ class Evaluation:
 
 
 def read_gold(corpora: Sequence[Path]) -> list[Record]:
-    """Return the lines of coded corpora. Raises ``CorpusError`` for a bad line, ``InputError`` for a bad file."""
+    """Return the lines of coded corpora, each with the name of its file as ``corpus``.
+
+    Raises ``CorpusError`` for a bad line, ``InputError`` for a bad file.
+    """
     lines: list[Record] = []
     origin: dict[str, Path] = {}
     for path in corpora:
@@ -50,7 +53,7 @@ def read_gold(corpora: Sequence[Path]) -> list[Record]:
             if line["id"] in origin:
                 raise InputError(f"id {line['id']!r} is in {origin[line['id']].name} and in {path.name}")
             origin[line["id"]] = path
-            lines.append(line)
+            lines.append({**line, "corpus": path.name})
     return lines
 
 

@@ -330,7 +330,9 @@ def write(path: Path, *lines: dict[str, Any] | bytes) -> Path:
 def test_gold_of_several_files(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
     """Several corpora are one; the same id in two of them is an error that names both."""
     first, second = write(tmp_path / "1.jsonl", *lines[:2]), write(tmp_path / "2.jsonl", lines[2])
-    assert [line["id"] for line in read_gold([first, second])] == ["a", "b", "c"]
+    read = [(line["id"], line["corpus"]) for line in read_gold([first, second])]
+    assert [id for id, _ in read] == ["a", "b", "c"]
+    assert dict(read)["a"] == first.name and dict(read)["c"] == second.name
     with pytest.raises(InputError, match=r"'a' is in 1.jsonl and in 3.jsonl"):
         read_gold([first, write(tmp_path / "3.jsonl", lines[0])])
 
