@@ -600,7 +600,8 @@ def agree(
         "in the second",
         "precision",
         "recall",
-        "F1 (95 %)",
+        "F1",
+        "95 %",
         "first-listed",
     ):
         table.add_column(name, justify="left" if name == "system" else "right")
@@ -608,13 +609,11 @@ def agree(
         found = agreement(first, second)
     for system, scores in found.scores.items():
         bounds = intervals(system, found.notes[system])["f1"]
-        within = f" ({bounds[0]:.3f}-{bounds[1]:.3f})" if bounds else ""
-        shares = [f"{share:.3f}" if share is not None else "" for share in (scores.precision, scores.recall)]
-        f1 = "" if scores.f1 is None else f"{scores.f1:.3f}{within}"
-        listed = "" if scores.first_listed is None else f"{scores.first_listed:.3f}"
-        table.add_row(
-            system, str(scores.notes), str(scores.required), str(scores.selected), *shares, f1, listed
-        )
+        within = f"{bounds[0]:.3f}-{bounds[1]:.3f}" if bounds else ""
+        shown = (scores.precision, scores.recall, scores.f1, scores.first_listed)
+        *shares, listed = (f"{share:.3f}" if share is not None else "" for share in shown)
+        counts = map(str, (scores.notes, scores.required, scores.selected))
+        table.add_row(system, *counts, *shares, within, listed)
     out.print(table)
 
 

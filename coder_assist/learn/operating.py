@@ -171,4 +171,5 @@ def recut(pack: Pack, points: Mapping[str, OperatingPoint]) -> Pack:
     """Return the pack with the cuts of operating points; its version says so, since runs depend on it."""
     target = next((f"+precision{point.target:g}" for point in points.values()), "")
     cuts = {system: point.cut for system, point in points.items()}
-    return replace(pack, version=pack.version + target, scorer=Recut(pack.scorer, cuts))
+    # Below a cut that was asked for nothing is preselected.
+    return replace(pack, version=pack.version + target, scorer=Recut(pack.scorer, cuts), lone_share=1.0)

@@ -49,8 +49,6 @@ LEAST_PROBABILITY = 0.01
 MOST_SEARCHED = 10
 # How many objects more are made than freed before a settled process looks for garbage.
 OBJECTS_BEFORE_COLLECTION = 100_000
-# A claim needs a diagnosis: where none reaches the threshold, the likeliest is preselected from this share of it.
-SHARE_ALONE = 0.6
 # A code that an addendum contradicts keeps this much of its probability.
 CORRECTED = 0.2
 
@@ -342,7 +340,7 @@ class Coder:
         ]
         chosen = {code for code, probability in selectable if probability >= threshold(code.system)}
         if not any(code.system is System.ICD10CM for code in chosen):
-            enough = SHARE_ALONE * threshold(System.ICD10CM)
+            enough = self._pack.lone_share * threshold(System.ICD10CM)
             diagnoses = (code for code, p in selectable if code.system is System.ICD10CM and p >= enough)
             chosen.update(islice(diagnoses, 1))
         chosen -= redundant(

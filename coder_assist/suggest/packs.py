@@ -42,6 +42,9 @@ DEFAULT = "clinical-us"
 class Pack:
     """A loaded pack. ``version`` is ``<name>@<first 12 digits of its checksum>``.
 
+    ``lone_share``: a claim needs a diagnosis; where none reaches the threshold, the likeliest is preselected from this
+    share of it.
+
     ``any_assertion``: the notes it learnt from were coded whatever a note says of a finding (denied, a
     relative's), so it proposes such findings too, marked.
     """
@@ -54,6 +57,7 @@ class Pack:
     memory_file: Path | None = None
     any_assertion: bool = False
     vicinity: Vicinity | None = None
+    lone_share: float = 0.6
 
     @property
     def category_priors(self) -> dict[str, int]:

@@ -242,10 +242,9 @@ def find_sections(text: str) -> list[Section]:
         sections.append(Section(kind, title, Span(start, end), body))
     kinds = [section.kind for section in sections]
     operative = K.DIAGNOSIS_PRE in kinds or K.DIAGNOSIS_POST in kinds
+    course = kinds.index(K.COURSE) if K.COURSE in kinds else len(kinds)
     return [
-        _as_operation(section)
-        if operative or K.COURSE in kinds[:place]
-        else _as_study(section, place, sections)
+        _as_operation(section) if operative or place > course else _as_study(section, place, sections)
         for place, section in enumerate(sections)
     ]
 

@@ -43,6 +43,7 @@ class Service:
             **how,
         )
         context.set_default_timeout(10_000)
+        context.set_default_navigation_timeout(60_000)  # a page waits for what loads beside it
         page = context.new_page()
         page.complaints = []
         page.on("pageerror", lambda error: page.complaints.append(str(error)))

@@ -252,7 +252,7 @@ def lines_of(suggestions: Iterable[Suggestion]) -> list[Line]:
 
 
 _LINE = re.compile(
-    r"(?P<code>[A-Z0-9.]+)(?P<modifiers>(?:-[A-Z0-9]{2})*)(?:\*(?P<units>[1-9][0-9]{0,3}))?(?:@(?P<poa>[YNUW1]))?"
+    r"(?P<code>[A-Z0-9.]+)(?P<modifiers>(?:-[A-Z0-9]{2})*)(?:\*(?P<units>[0-9]{1,4}))?(?:@(?P<poa>[YNUW1]))?"
 )
 
 
@@ -265,7 +265,7 @@ def parse_line(text: str, sequence: int | None = None) -> Line:
     match = _LINE.fullmatch(text)
     if match is None:
         raise ValueError(
-            f"a line must look like 'E11.9', '93000-26*2' (1 to 9999 units) or 'I50.9@Y'; got {text!r}"
+            f"a line must look like 'E11.9', '93000-26*2' (at most 9999 units) or 'I50.9@Y'; got {text!r}"
         )
     value = match["code"]
     if "." in value or len(value) == 3:
@@ -276,7 +276,7 @@ def parse_line(text: str, sequence: int | None = None) -> Line:
         system = System.HCPCS if value[0].isalpha() else System.CPT
     modifiers = tuple(match["modifiers"].split("-")[1:])
     code = Code.parse(system, value)
-    return Line(code, sequence, modifiers, int(match["units"] or 1), present_on_admission=match["poa"])
+    return Line(code, sequence, modifiers, int(match["units"] or "1"), present_on_admission=match["poa"])
 
 
 def sequenced(texts: Iterable[str]) -> list[Line]:
