@@ -128,7 +128,7 @@ class SpecificityWalk:
         resolution = self.resolve(value, near, around, attributes, close)
         further = [
             replace(resolution, code=code, contradicted=False)
-            for code in other_regions(resolution.code, near, self._titles(resolution.code[:3]))
+            for code in other_regions(resolution.code, near, self._titles)
         ]
         levels = _LEVEL.search(self._book.title(resolution.code).lower())
         if levels or further:

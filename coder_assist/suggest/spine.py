@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from coder_assist.codes import CodeBook
 
@@ -61,15 +61,20 @@ def _in_region(node: str, near: Collection[str]) -> str:
     return f"M51.{kind}{_DIGITS[region]}" if kind else node
 
 
-def other_regions(code: str, near: Collection[str], titles: Mapping[str, str]) -> list[str]:
-    """Return the codes of the further regions that the levels of a sentence lie in, by the ``titles`` of its category.
+def other_regions(
+    code: str, near: Collection[str], titles_of: Callable[[str], Mapping[str, str]]
+) -> list[str]:
+    """Return the codes of the further regions that the levels of a sentence lie in, by the titles of its category.
 
     "Stenosis at L4-5 and L5-S1" is lumbar and lumbosacral, "discs at C3-4 and C6-7" high and middle cervical.
     """
-    title = next((title for title, known in titles.items() if known == code), "")
     if code.startswith("M50.") and code[5:6] == "2":
         return [code[:5] + end for end, levels in (("1", _HIGH), ("3", _LOW)) if not levels.isdisjoint(near)]
-    if ", lumbar region" not in title or "l5-s1" not in near or not any(map(_LUMBAR.fullmatch, near)):
+    if "l5-s1" not in near or not any(map(_LUMBAR.fullmatch, near)):
+        return []
+    titles = titles_of(code[:3])
+    title = next((title for title, known in titles.items() if known == code), "")
+    if ", lumbar region" not in title:
         return []
     wanted = title.replace(", lumbar region", ", lumbosacral region")
     further = [
