@@ -588,23 +588,17 @@ def agree(
     first: Annotated[Path, typer.Argument(help="A coded corpus (JSONL).")],
     second: Annotated[Path, typer.Argument(help="Another coding of notes of it (JSONL).")],
 ) -> None:
-    """Score a second coding of the same notes as if it were suggestions: how well two coders agree."""
+    """Score a second coding of the same notes as if it were suggestions: how well two coders agree.
+
+    ``first`` and ``second`` count the required codes of each, ``primary`` is the share of notes with the same
+    first-listed code.
+    """
     from coder_assist.learn.agreement import agreement
     from coder_assist.learn.resampling import intervals
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (
-        "system",
-        "notes",
-        "required",
-        "in the second",
-        "precision",
-        "recall",
-        "F1",
-        "95 %",
-        "first-listed",
-    ):
-        table.add_column(name, justify="left" if name == "system" else "right")
+    for name in ("system", "notes", "first", "second", "precision", "recall", "F1", "95 %", "primary"):
+        table.add_column(name, justify="left" if name == "system" else "right", no_wrap=True)
     with _plain_errors():
         found = agreement(first, second)
     for system, scores in found.scores.items():
