@@ -7,8 +7,10 @@ copied from note to note, or that says that it was copied, weighs once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from coder_assist.codes.terms import content_stems, words
 from coder_assist.suggest.features import Proposal, affirmed
@@ -63,13 +65,14 @@ class Amendments:
             for span in self._addenda[document.note.id]
             for run in _denied_runs(span.slice(document.note.text))
         }
-        self._copies = _copies(documents)
+        self._copies = {note: _Stretches(spans) for note, spans in _copies(documents).items() if spans}
+        self._amended = {note: _Stretches(spans) for note, spans in self._addenda.items()}
 
     def apply(self, proposals: Sequence[Proposal]) -> None:
         """Mark what an addendum denies, and set the mentions of copied passages apart, in place."""
         if any(self._addenda.values()):
             self._deny(proposals)
-        if any(self._copies.values()):
+        if self._copies:
             for proposal in proposals:
                 self._set_copies_apart(proposal)
 
@@ -91,18 +94,35 @@ class Amendments:
                 proposal.corrected = "an addendum denies it"
 
     def _in_addendum(self, candidate: Candidate) -> bool:
-        return _inside(candidate, self._addenda.get(candidate.note_id, ()))
+        return _inside(candidate, self._amended)
 
     def _set_copies_apart(self, proposal: Proposal) -> None:
-        copies = [c for c in proposal.candidates if _inside(c, self._copies.get(c.note_id, ()))]
-        originals = [c for c in proposal.candidates if c not in copies]
+        originals: list[Candidate] = []
+        copies: list[Candidate] = []
+        for candidate in proposal.candidates:
+            (copies if _inside(candidate, self._copies) else originals).append(candidate)
         if copies and not originals:
             originals, copies = copies[:1], copies[1:]
         proposal.candidates, proposal.copies = originals, copies
 
 
-def _inside(candidate: Candidate, spans: Sequence[Span]) -> bool:
-    return any(span.overlaps(candidate.mention.span) for span in spans)
+class _Stretches:
+    """Spans of a note, asked many times whether one of them overlaps another."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        ordered = sorted(spans)
+        self._starts = [span.start for span in ordered]
+        self._furthest = list(accumulate((span.end for span in ordered), max))
+
+    def overlap(self, span: Span) -> bool:
+        """Say whether one of the spans has a character of another span."""
+        before = bisect_left(self._starts, span.end)  # so many begin before it ends
+        return before > 0 and self._furthest[before - 1] > span.start
+
+
+def _inside(candidate: Candidate, stretches: Mapping[str, _Stretches]) -> bool:
+    found = stretches.get(candidate.note_id)
+    return found is not None and found.overlap(candidate.mention.span)
 
 
 def _addenda(document: Document) -> tuple[Span, ...]:

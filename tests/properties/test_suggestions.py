@@ -159,6 +159,14 @@ def test_the_longest_note_costs_its_length(coder: Coder) -> None:
     assert _seconds(coder, whole[:200_000]) < 7 * _seconds(coder, whole[:50_000])
 
 
+@pytest.mark.slow
+def test_a_chart_of_copied_notes_costs_its_length(coder: Coder) -> None:
+    """The same notes again and again, every passage of them a copy, cost no more for each character than once."""
+    whole = "\n".join(case["text"] for case in ALL_CASES[:47])
+    whole *= 200_000 // len(whole) + 1
+    assert _seconds(coder, whole[:200_000]) < 7 * _seconds(coder, whole[:50_000])
+
+
 def test_a_hundred_thousand_brackets_are_read_at_once(coder: Coder) -> None:
     """Pathological text is read within a second of processor time, and what it says is found."""
     text = "(" * 100_000 + " gout"
