@@ -123,6 +123,8 @@ class Combiner:
             if proposal.code.system is not System.ICD10CM:
                 continue
             value = _of_beginning(self._relatives, proposal.code.value)
+            if value is None:
+                continue
             told = [
                 replace(c, mention=replace(c.mention, assertion=Assertion()))
                 for c in proposal.candidates
@@ -131,15 +133,17 @@ class Combiner:
                 and c.mention.assertion.temporality is not Temporality.HYPOTHETICAL
                 and c.source != "retrieval"
             ]
-            if value is not None and told:
+            if told:
                 self._extend(proposals, value, told, "history")
 
     def _add_companions(self, proposals: dict[Code, Proposal], walk: Walk) -> None:
         """Add what a code brings along: immunization with a vaccine, the drug with what it did to the blood."""
         for proposal in list(proposals.values()):
             value = _of_beginning(self._companions, proposal.code.value)
+            if value is None:
+                continue
             told = [c for c in proposal.candidates if affirmed(c) and c.source != "retrieval"]
-            if value is not None and told:
+            if told:
                 self._extend(proposals, walk(value, told[0]), told, "combination")
 
     def _combine(
