@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from coder_assist.codes import Library, open_library
 from tests.review.postgres import running_postgres
+
+# The suite says the same each time; `make smoke` and HYPOTHESIS_PROFILE=default look where it does not.
+settings.register_profile("suite", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,14 +57,12 @@ def test_no_other_file_is_read(reader: Reader, tmp_path: Path, doctype: str, con
 
 @pytest.mark.parametrize("depth", [4, 9])
 def test_entities_do_not_unfold(reader: Reader, tmp_path: Path, depth: int) -> None:
-    """A file of 700 characters that would be 30 kB, or 3 GB, is refused in no time."""
+    """A file of 700 characters that would be 30 kB, or 3 GB, is refused for its document type, before that."""
     read, form, _ = reader
     path = tmp_path / "release.xml"
     path.write_text(f"<!DOCTYPE a [{BOMB}]>" + form.format(f"&e{depth};"))
-    began = time.process_time()
     with pytest.raises(CodeBookError, match="without a document type"):
         read(path)
-    assert time.process_time() - began < 0.1
 
 
 @pytest.mark.parametrize("encoding", ["none-such", "utf-7", "shift_jis"])
