@@ -158,6 +158,7 @@ class Lexicon:
         self._sorted_stems = lru_cache(maxsize=16384)(self._sort_stems)
         self.terms_of = lru_cache(maxsize=16384)(self._terms_of)
         self._of_system = lru_cache(maxsize=len(System))(self._rows_of_system)
+        self._postings_of = lru_cache(maxsize=len(System))(self._read_postings_of)
 
     def drug(self, name: str) -> DrugFacts | None:
         """Return what is known of a drug by its name as a note writes it, ``None`` for no drug of ours."""
@@ -224,6 +225,14 @@ class Lexicon:
         """Say for each row of the table whether its code is of a system."""
         wanted = np.array([code.system is system for code in self._codes])
         return np.asarray(wanted[self._table["code"]])
+
+    def _read_postings_of(self, system: System) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """Return the rows of a system that hold each word, and where each word's begin among them."""
+        rows = np.asarray(self._postings)
+        wanted = self._of_system(system)[rows]
+        before = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum(wanted, out=before[1:])
+        return rows[wanted], before[self._starts]
 
     def _sort_stems(self, row: int) -> str:
         return self._stems[int(self._stem_offsets[row]) : int(self._stem_offsets[row + 1])].decode()
@@ -322,15 +331,16 @@ class Lexicon:
         positions = sorted({self._positions[stem] for stem in stems if stem in self._positions})
         if not positions:
             return []
-        rows = [self._postings[self._starts[p] : self._starts[p + 1]] for p in positions]
+        postings, starts = self._postings_of(system)
+        rows = [postings[starts[p] : starts[p + 1]] for p in positions]
         candidates, shared = np.unique(np.concatenate(rows), return_counts=True)
-        wanted = self._of_system(system)[candidates] & (
-            shared >= np.minimum(2, np.asarray(self._table["length"])[candidates])
-        )
-        candidates = candidates[wanted]
+        held = np.zeros(len(candidates), dtype=np.float32)
+        for position, having in zip(positions, rows, strict=True):
+            held[candidates.searchsorted(having)] += self._idf[position]
+        wanted = shared >= np.minimum(2, self._table["length"][candidates])
+        candidates, held = candidates[wanted], held[wanted]
         if not len(candidates):
             return []
-        held = self._scores([(p, 1.0) for p in positions])[candidates]
         of_term = held / self._totals[candidates]
         scores = OF_TERM * of_term + (1 - OF_TERM) * held / float(sum(self._idf[p] for p in positions))
         order = np.lexsort((candidates, -scores))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -20,8 +21,12 @@ SHRINK = 4.0
 def keyed_words(proposal: Proposal) -> dict[str, str]:
     """Return the words of a proposal's affirmed candidates, by the hash of them with the code."""
     texts = {c.mention.text.lower() for c in proposal.candidates if affirmed(c)}
-    ending = f"|{proposal.code.value}"
-    return {blake2b((text + ending).encode(), digest_size=8).hexdigest(): text for text in texts}
+    return {_words_key(text, proposal.code.value): text for text in texts}
+
+
+@lru_cache(maxsize=65536)
+def _words_key(text: str, code: str) -> str:
+    return blake2b(f"{text}|{code}".encode(), digest_size=8).hexdigest()
 
 
 def word_keys(proposal: Proposal) -> list[str]:

@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
 
 from coder_assist.codes.sources import Procedure
@@ -106,10 +107,7 @@ class _Words:
         at = self._line.find(wanted)
         if at < 0:
             return False
-        last = cue.rpartition(" ")[2]
-        whole = len(last) <= _SHORT and last.isalpha()
-        first = cue.partition(" ")[0]
-        deniable = first not in _DENIALS and stem(first) != _BEFORE
+        whole, deniable = _form_of(cue)
         while at >= 0:
             end = at + len(wanted)
             ends = not whole or self._line.startswith((" ", "s "), end)
@@ -131,6 +129,19 @@ class _Words:
             if word.raw in _DENIALS or word.stem == _BEFORE:
                 return True
         return False
+
+
+@lru_cache(maxsize=16384)
+def _form_of(cue: str) -> tuple[bool, bool]:
+    """Return whether a cue's last word must end where a note's does, and whether a note can deny the cue."""
+    first, last = cue.partition(" ")[0], cue.rpartition(" ")[2]
+    return len(last) <= _SHORT and last.isalpha(), first not in _DENIALS and stem(first) != _BEFORE
+
+
+@lru_cache(maxsize=16384)
+def _aspects_of(cue: str) -> _Aspects:
+    """Return the aspects of a procedure that a cue is about."""
+    return tuple(aspect for aspect in _ASPECTS if aspect[0].search(cue))
 
 
 def _without_joints(words: Sequence[Word]) -> Sequence[Word]:
@@ -208,7 +219,8 @@ def _told_today(note: Surroundings) -> list[Word]:
 
 def _held(cue: str, note: _Words, line: _Words, aspects: _Aspects) -> bool:
     """Say whether the notes hold a cue, or the naming line if it tells of what the cue is about."""
-    return (line if any(of_cue.search(cue) for of_cue, _ in aspects) else note).hold(cue)
+    about = _aspects_of(cue) if aspects else ()
+    return (line if any(aspect in aspects for aspect in about) else note).hold(cue)
 
 
 class Families:
