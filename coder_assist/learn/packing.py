@@ -197,6 +197,8 @@ def train_pack(
         record,
         recipe.any_assertion,
         ranker.vicinity,
+        ranker.second_look,
+        [ranker.first],
     )
     return {name: summarize(name, notes) for name, notes in by_system.items()}
 

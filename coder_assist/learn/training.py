@@ -23,6 +23,7 @@ from coder_assist.learn.examples import (
     Judged,
     feature_names,
     fold_of,
+    gather_company,
     gather_experience,
     judge,
     matrix,
@@ -30,16 +31,19 @@ from coder_assist.learn.examples import (
 from coder_assist.learn.remember import KEEP_ALL, Retention, build_memory
 from coder_assist.learn.vicinities import Described, learn_vicinity
 from coder_assist.suggest import Coder
+from coder_assist.suggest.company import Company
 from coder_assist.suggest.experience import Experience
+from coder_assist.suggest.features import affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.scoring import TrainedScorer, make_ranker
+from coder_assist.suggest.second_look import SECOND_LOOK, SecondLook, columns
 from coder_assist.suggest.vicinity import Vicinity
 from coder_assist.types import System
 
 FOLDS = 5
 INNER_FOLDS = 8
-# So many inner folds at a time are kept from what the words around mentions teach.
-VICINITY_FOLDS = 2
+# So many inner folds at a time are kept from what is slow to learn and knows so many notes that few folds do.
+SLOW_FOLDS = 2
 MODELS = 3
 LEAST_COMPLETE = 20
 
@@ -65,23 +69,50 @@ def gradient_boosting(seed: int) -> HistGradientBoostingClassifier:
 
 @dataclass
 class Ranker:
-    """A trained ranker: the estimators, whose mean probability counts, and what it remembers."""
+    """A trained ranker: the estimators, whose mean probability counts, and what it remembers.
+
+    ``first`` is the estimator of the first look, which sees the features besides those of ``SECOND_LOOK``; ``None``
+    where ``names`` has none of these.
+    """
 
     estimators: list[Any]
+    first: Any | None
     experience: Experience
     vicinity: Vicinity
+    company: Company
     memory: PhraseMemory
     names: list[str]
 
     def __post_init__(self) -> None:
         self.ranks = make_ranker(self.estimators)
+        self.second_look = None
+        if self.first is not None:
+            self.second_look = SecondLook(make_ranker([self.first]), tuple(_first(self.names)), self.company)
 
     def score(self, coder: Coder, example: Example) -> Scored:
         """Return an example's proposals and their probabilities, in order."""
         judged = judge(coder, example, self.memory)
         if not judged.proposals:
             return judged, np.zeros(0)
-        return judged, self.ranks.probabilities(matrix(judged, self.experience, self.vicinity, self.names))
+        rows = matrix(judged, self.experience, self.vicinity, self.second_look, self.names)
+        return judged, self.ranks.probabilities(rows)
+
+
+def _first(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in SECOND_LOOK]
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What a ranker is fitted from: its examples in the order of their inner folds, and their features.
+
+    ``rows`` have the features of ``names``, ``first_rows`` those that the first ranker sees.
+    """
+
+    judged: list[Judged]
+    described: list[Described]
+    first_rows: list[Rows]
+    rows: list[Rows]
 
 
 def training_rows(
@@ -89,9 +120,21 @@ def training_rows(
 ) -> list[tuple[Judged, Rows]]:
     """Return the proposals of each example and their features ``names``, as a ranker sees them in training.
 
-    What phrase memory, experience and vicinity tell of a note comes from the other groups alone. The order is
-    that of the inner folds.
+    What phrase memory, experience, vicinity, the first ranker and company tell of a note comes from the other groups
+    alone. The order is that of the inner folds.
     """
+    material = _gather(coder, examples, names, retention, 0, gradient_boosting)
+    return list(zip(material.judged, material.rows, strict=True))
+
+
+def _gather(
+    coder: Coder,
+    examples: Sequence[Example],
+    names: Sequence[str],
+    retention: Retention,
+    seed: int,
+    make: MakeEstimator,
+) -> _Material:
     inner = [fold_of(example.group, INNER_FOLDS, "inner") for example in examples]
     judged: list[Judged] = []
     owners: list[int] = []
@@ -103,22 +146,80 @@ def training_rows(
         judged += [judge(coder, e, memory) for e, own in zip(examples, inner, strict=True) if own == fold]
         owners += [fold] * inner.count(fold)
     described = [Described.of(one, retention) for one in judged]
-    rows: list[tuple[Judged, Rows]] = []
+    first_names = _first(names)
+    first_rows: list[Rows] = []
+    companies: list[Company] = []
     for fold in range(INNER_FOLDS):
-        if fold % VICINITY_FOLDS == 0:  # it knows so many notes that few folds do
-            apart = range(fold, fold + VICINITY_FOLDS)
+        if fold % SLOW_FOLDS == 0:
+            apart = range(fold, fold + SLOW_FOLDS)
             vicinity = learn_vicinity(
                 [one for one, own in zip(described, owners, strict=True) if own not in apart], retention
             )
-        outside = gather_experience(
-            (one for one, own in zip(judged, owners, strict=True) if own != fold), retention
-        )
-        rows += [
-            (one, matrix(one, outside, vicinity, names))
+        others = [one for one, own in zip(judged, owners, strict=True) if own != fold]
+        experience = gather_experience(others, retention)
+        first_rows += [
+            matrix(one, experience, vicinity, None, first_names)
             for one, own in zip(judged, owners, strict=True)
             if own == fold
         ]
-    return rows
+        companies.append(gather_company(others, retention))
+    if len(first_names) == len(names):
+        return _Material(judged, described, first_rows, first_rows)
+    likely = _first_looks(judged, first_rows, [own // SLOW_FOLDS for own in owners], seed, make)
+    place = {name: at for at, name in enumerate([*first_names, *SECOND_LOOK])}
+    wanted = [place[name] for name in names]
+    rows = [
+        np.hstack([first, _second_columns(one, said, companies[own])])[:, wanted]
+        for one, first, said, own in zip(judged, first_rows, likely, owners, strict=True)
+    ]
+    return _Material(judged, described, first_rows, rows)
+
+
+def _first_looks(
+    judged: Sequence[Judged],
+    rows: Sequence[Rows],
+    owners: Sequence[int],
+    seed: int,
+    make: MakeEstimator,
+) -> list[Rows]:
+    """Return what first rankers say of each example's proposals that were fitted on those of other ``owners``.
+
+    Where the others have right or wrong ones alone, nothing is known: .5.
+    """
+    said: dict[int, Rows] = {}
+    for owner in sorted(set(owners)):
+        others = [place for place, own in enumerate(owners) if own != owner]
+        features, labels, weights = _labelled([judged[at] for at in others], [rows[at] for at in others])
+        ranker = None
+        if len(set(labels.tolist())) > 1:
+            ranker = make_ranker([_fitted(make(seed), features, labels, weights)])
+        for place in (place for place, own in enumerate(owners) if own == owner):
+            mine = rows[place]
+            said[place] = (
+                np.full(len(mine), 0.5) if ranker is None or not len(mine) else ranker.probabilities(mine)
+            )
+    return [said[place] for place in range(len(judged))]
+
+
+def _second_columns(judged: Judged, likely: Rows, company: Company) -> Rows:
+    held = [list(filter(affirmed, proposal.candidates)) for proposal in judged.proposals]
+    return columns([proposal.code for proposal in judged.proposals], held, likely, company)
+
+
+def _labelled(judged: Sequence[Judged], rows: Sequence[Rows]) -> tuple[Rows, npt.NDArray[np.int64], Rows]:
+    """Return the rows whose label counts, with their labels and weights."""
+    told = [
+        (label, weight)
+        for one in judged
+        for label, weight in zip(one.labels, one.weights, strict=True)
+        if label != NEUTRAL
+    ]
+    kept = [own[[label != NEUTRAL for label in one.labels]] for one, own in zip(judged, rows, strict=True)]
+    return (
+        np.concatenate(kept or [np.zeros((0, 0))]),
+        np.array([label for label, _ in told], dtype=np.int64),
+        np.array([weight for _, weight in told], dtype=np.float64),
+    )
 
 
 def fit(
@@ -134,25 +235,21 @@ def fit(
     that the classifier takes none of.
     """
     names = feature_names(coder.pack.any_assertion)
-    found = training_rows(coder, examples, names, retention)
-    blocks = [rows[[label != NEUTRAL for label in one.labels]] for one, rows in found]
-    judged = [one for one, _ in found]
-    labels = np.array([label for one in judged for label in one.labels if label != NEUTRAL])
-    weights = np.array(
-        [
-            weight
-            for one in judged
-            for label, weight in zip(one.labels, one.weights, strict=True)
-            if label != NEUTRAL
-        ]
-    )
+    found = _gather(coder, examples, names, retention, seed, make)
+    first_rows, labels, weights = _labelled(found.judged, found.first_rows)
     if len(set(labels.tolist())) < 2:
         raise ValueError(f"training needs right and wrong proposals; got {len(labels)} labels of one kind")
-    rows = np.concatenate(blocks)
-    estimators = [_fitted(make(seed + number), rows, labels, weights) for number in range(MODELS)]
-    memory = build_memory((e.phrases for e in examples), least_patients=retention.least_patients)
-    vicinity = learn_vicinity([Described.of(one, retention) for one in judged], retention)
-    return Ranker(estimators, gather_experience(judged, retention), vicinity, memory, names)
+    rows, _, _ = _labelled(found.judged, found.rows)
+    first = _fitted(make(seed), first_rows, labels, weights) if found.rows is not found.first_rows else None
+    return Ranker(
+        [_fitted(make(seed + number), rows, labels, weights) for number in range(MODELS)],
+        first,
+        gather_experience(found.judged, retention),
+        learn_vicinity(found.described, retention),
+        gather_company(found.judged, retention),
+        build_memory((e.phrases for e in examples), least_patients=retention.least_patients),
+        names,
+    )
 
 
 def _fitted(estimator: Any, rows: Rows, labels: npt.NDArray[np.int64], weights: Rows) -> Any:

@@ -186,6 +186,7 @@ class Coder:
             operative=bool(groups & {"procedure_title", "procedure_body"}),
             experience=self._pack.experience,
             vicinity=self._pack.vicinity,
+            second_look=self._pack.second_look,
         )
 
     def suggest(self, work: Note | Encounter) -> Run:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from rapidfuzz import fuzz
 
+from coder_assist.suggest.second_look import SECOND_LOOK, SecondLook
 from coder_assist.suggest.vicinity import Vicinity
 from coder_assist.text.performance import NOT_DONE, Performance
 from coder_assist.types import (
@@ -122,6 +123,7 @@ FEATURES: dict[str, str] = {
     "vicinity_best": "how the words around the best mention speak for the code (log odds)",
     "vicinity_mean": "how the words around its mentions speak for the code on the whole (log odds)",
     "denied": "1 if no mention holds for the patient, in a pack whose gold codes such findings too",
+    **SECOND_LOOK,
 }
 
 
@@ -189,6 +191,7 @@ class Context:
     operative: bool = False
     experience: Recalls | None = None
     vicinity: Vicinity | None = None
+    second_look: SecondLook | None = None
 
 
 # What a mention's attribute ``performance`` says of a procedure that earns no code today.
@@ -297,7 +300,10 @@ def _rivalry(
 
 
 def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[str, float]]:
-    """Return the features of each proposal, in order; the keys are those of ``FEATURES``."""
+    """Return the features of each proposal, in order; the keys are those of ``FEATURES``.
+
+    What the context does not have (experience, vicinity, a second look) gives none.
+    """
     by_category: dict[str, list[Proposal]] = {}
     for proposal in proposals:
         by_category.setdefault(proposal.category, []).append(proposal)
@@ -350,6 +356,10 @@ def features_of(proposals: Sequence[Proposal], context: Context) -> list[dict[st
                 "drug_support": float(proposal.code.value.startswith(treated)),
             }
         )
+    if context.second_look is not None:
+        codes, held = [p.code for p in proposals], [holding[id(p)] for p in proposals]
+        for row, seen_again in zip(rows, context.second_look.features(codes, held, rows), strict=True):
+            row |= seen_again
     return rows
 
 

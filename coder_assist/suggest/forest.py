@@ -8,9 +8,11 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,23 @@ def _exit_leaves() -> npt.NDArray[np.uint8]:
     lowest = (patterns & (~patterns + 1)).astype(np.float64)
     lowest[0] = 1
     return np.asarray(np.log2(lowest).astype(np.uint8))
+
+
+def table_of(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return named features as the table that rankers see: a row for each row, a column for each of ``names``."""
+    if len(names) == 1:
+        return np.array([[row[names[0]]] for row in rows], dtype=np.float64).reshape(len(rows), 1)
+    read = itemgetter(*names)
+    flat = np.fromiter(chain.from_iterable(map(read, rows)), np.float64, len(rows) * len(names))
+    return flat.reshape(len(rows), len(names))
+
+
+class Ranks(Protocol):
+    """What gives probabilities for a table of features."""
+
+    def probabilities(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the probability of each row of features."""
+        ...
 
 
 class Forest:

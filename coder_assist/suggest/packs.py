@@ -2,7 +2,8 @@
 
 A pack is ``models/<name>/`` with ``config.json`` (name, format, thresholds, features or weights),
 ``ranker.skops`` (the estimators) and ``forest.npz`` (the same trees as arrays, for serving), ``experience.json`` (what became of earlier proposals), ``memory.npy`` (phrase memory), ``vicinity.npy`` (what the words
-around mentions tell), ``priors.tsv`` (how many charts carried each code), ``metrics.json``, ``CARD.md`` and ``checksums.json`` (SHA-256 of every other file).
+around mentions tell), ``first-look.skops``, ``first-look.npz`` and ``company.npz`` (a first ranker, and which codes stand
+together: see ``second_look``), ``priors.tsv`` (how many charts carried each code), ``metrics.json``, ``CARD.md`` and ``checksums.json`` (SHA-256 of every other file).
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from coder_assist.errors import PackError
+from coder_assist.suggest.company import Company
 from coder_assist.suggest.experience import Experience
 from coder_assist.suggest.features import FEATURES
-from coder_assist.suggest.forest import Forest
+from coder_assist.suggest.forest import Forest, Ranks
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.scoring import Scorer, TrainedScorer, WeightedScorer, make_ranker
+from coder_assist.suggest.second_look import SECOND_LOOK, SecondLook
 from coder_assist.suggest.vicinity import Vicinity
 
 FORMAT = 3
@@ -36,6 +39,9 @@ TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 )
 DEFAULT = "clinical-us"
+# What rankers are kept as: scikit-learn's estimators, and the same trees as arrays where they have such a form.
+RANKER = ("ranker.skops", "forest.npz")
+FIRST_LOOK = ("first-look.skops", "first-look.npz")
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Pack:
     memory_file: Path | None = None
     any_assertion: bool = False
     vicinity: Vicinity | None = None
+    second_look: SecondLook | None = None
     lone_share: float = 0.6
 
     @property
@@ -134,8 +141,10 @@ def save_pack(
     metrics: Mapping[str, object] | None = None,
     any_assertion: bool = False,
     vicinity: Vicinity | None = None,
+    second_look: SecondLook | None = None,
+    first_estimators: Sequence[Any] = (),
 ) -> None:
-    """Write a pack; ``estimators`` are what its trained scorer was made of.
+    """Write a pack; ``estimators`` are what its trained scorer was made of, ``first_estimators`` what the first look was.
 
     Raises ``PackError`` if the directory holds something else than a pack.
     """
@@ -151,15 +160,12 @@ def save_pack(
         config |= {"kind": "weights", "threshold": scorer.cut, "bias": scorer.bias, "weights": scorer.weights}
     elif isinstance(scorer, TrainedScorer):
         config |= {"kind": "ranker", "thresholds": scorer.cuts, "features": scorer.names}
-        if isinstance(scorer.ranker, Forest):
-            scorer.ranker.save(directory / "forest.npz")
-        import skops.io
-
-        content = skops.io.dumps(list(estimators), compression=ZIP_DEFLATED)
-        further = _further_types(directory, set(skops.io.get_untrusted_types(data=content)))
+        further = _save_ranker(directory, RANKER, scorer.ranker, estimators)
+        if second_look is not None:
+            further |= _save_ranker(directory, FIRST_LOOK, second_look.first, first_estimators)
+            second_look.company.save(directory)
         if further:
-            config["trusted"] = further
-        (directory / "ranker.skops").write_bytes(_without_dates(content))
+            config["trusted"] = sorted(further)
     else:
         raise PackError(f"a pack holds a WeightedScorer or a TrainedScorer; got {type(scorer).__name__}")
     _write_json(directory / "config.json", config)
@@ -175,6 +181,20 @@ def save_pack(
     (directory / "priors.tsv").write_text("\n".join(["code\tcharts", *lines]) + "\n", encoding="utf-8")
     (directory / "CARD.md").write_text(card, encoding="utf-8")
     write_checksums(directory)
+
+
+def _save_ranker(
+    directory: Path, names: tuple[str, str], ranker: Ranks, estimators: Sequence[Any]
+) -> set[str]:
+    """Write a ranker under two names, and return the types that reading it back must trust besides ``TRUSTED``."""
+    import skops.io
+
+    if isinstance(ranker, Forest):
+        ranker.save(directory / names[1])
+    content = skops.io.dumps(list(estimators), compression=ZIP_DEFLATED)
+    further = _further_types(directory, set(skops.io.get_untrusted_types(data=content)))
+    (directory / names[0]).write_bytes(_without_dates(content))
+    return set(further)
 
 
 def _further_types(directory: Path, types: set[str]) -> list[str]:
@@ -221,6 +241,7 @@ def load_pack(directory: Path | None = None) -> Pack:
             )
         memory = PhraseMemory.load(directory)
         vicinity = Vicinity.load(directory)
+        second_look = _second_look(directory, config)
         rows = (directory / "priors.tsv").read_text(encoding="utf-8").splitlines()[1:]
         priors = {code: int(charts) for code, charts in (row.split("\t") for row in rows)}
     except (OSError, KeyError, ValueError, TypeError) as error:
@@ -234,6 +255,7 @@ def load_pack(directory: Path | None = None) -> Pack:
         directory / "memory.npy" if memory else None,
         config.get("any_assertion") is True,
         vicinity,
+        second_look,
     )
 
 
@@ -245,20 +267,33 @@ def _scorer(directory: Path, config: Mapping[str, Any]) -> Scorer:
         raise PackError(
             f"pack {directory.name}: made for other features, {sorted(unknown)[0]!r} first; train it anew"
         )
-    trees = directory / "forest.npz"
-    ranker = Forest.load(trees) if trees.is_file() else make_ranker(load_estimators(directory))
-    return TrainedScorer(ranker, config["features"], config["thresholds"])
+    return TrainedScorer(_ranker(directory, RANKER), config["features"], config["thresholds"])
 
 
-def load_estimators(directory: Path) -> list[Any]:
+def _second_look(directory: Path, config: Mapping[str, Any]) -> SecondLook | None:
+    company = Company.load(directory)
+    if company is None:
+        return None
+    names = tuple(name for name in config["features"] if name not in SECOND_LOOK)
+    return SecondLook(_ranker(directory, FIRST_LOOK), names, company)
+
+
+def _ranker(directory: Path, names: tuple[str, str]) -> Ranks:
+    trees = directory / names[1]
+    return Forest.load(trees) if trees.is_file() else make_ranker(load_estimators(directory, names[0]))
+
+
+def load_estimators(directory: Path, name: str = RANKER[0]) -> list[Any]:
     """Return the fitted scikit-learn estimators of a verified pack, for training and inspection.
+
+    ``name`` is the file: that of the ranker, or of the first look.
 
     Besides ``TRUSTED`` it may hold the types that ``config.json`` names, if they are scikit-learn's own; raises
     ``PackError`` for any other.
     """
     import skops.io  # on demand: it brings all of scikit-learn, which serving does without
 
-    file = directory / "ranker.skops"
+    file = directory / name
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     further = _further_types(directory, set(skops.io.get_untrusted_types(file=file)))
     unnamed = sorted(set(further) - set(config.get("trusted", ())))

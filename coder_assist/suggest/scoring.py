@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import chain
-from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from coder_assist.suggest.features import FEATURES
-from coder_assist.suggest.forest import Forest
+from coder_assist.suggest.forest import Forest, Ranks, table_of
 from coder_assist.types import System
 
 BIAS = -1.6
@@ -132,18 +130,8 @@ class TrainedScorer:
         """Return the probability of each row, in [0, 1]."""
         if not rows:
             return []
-        read = itemgetter(*self.names)
-        table = np.fromiter(chain.from_iterable(map(read, rows)), np.float64, len(rows) * len(self.names))
-        probabilities: list[float] = self.ranker.probabilities(table.reshape(len(rows), -1)).tolist()
+        probabilities: list[float] = self.ranker.probabilities(table_of(rows, self.names)).tolist()
         return probabilities
-
-
-class Ranks(Protocol):
-    """What a trained scorer needs of its ranker."""
-
-    def probabilities(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the probability of each row of features."""
-        ...
 
 
 class MeanOfEstimators:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from coder_assist.codes import Library
@@ -17,20 +19,29 @@ from coder_assist.codes.terms import key
 from coder_assist.errors import CorpusError, InputError, SettingsError
 from coder_assist.learn import feature_frame
 from coder_assist.learn.corpus import read_corpus
-from coder_assist.learn.examples import Example, feature_names, fold_of, judge, make_examples
+from coder_assist.learn.examples import (
+    Example,
+    Judged,
+    feature_names,
+    fold_of,
+    gather_company,
+    judge,
+    make_examples,
+)
 from coder_assist.learn.frames import COLUMNS
 from coder_assist.learn.packing import Recipe, train_pack
 from coder_assist.learn.remember import Retention, build_memory, note_phrases
-from coder_assist.learn.training import best_threshold, fit, load_factory
+from coder_assist.learn.training import best_threshold, fit, load_factory, training_rows
 from coder_assist.settings import Settings
 from coder_assist.suggest import Coder, Pack, load_pack
 from coder_assist.suggest.experience import keyed_words
-from coder_assist.suggest.features import FEATURES, Proposal
+from coder_assist.suggest.features import FEATURES, Context, Proposal
 from coder_assist.suggest.scoring import WeightedScorer
 from coder_assist.types import (
     Assertion,
     Candidate,
     Code,
+    Encounter,
     Mention,
     MentionKind,
     Note,
@@ -101,6 +112,45 @@ def test_best_threshold(
 ) -> None:
     """The cut lies midway below the last hit that helps; neutral codes do not count; nothing right keeps .5."""
     assert best_threshold(probabilities, labels, required) == pytest.approx(expected)
+
+
+def judged_note(number: int, patient: str, codes: list[str], **marks: object) -> Judged:
+    """Return a judged note of a patient that carries these codes, and nothing was proposed for."""
+    note = {"id": f"n{number}", "text": "Cough.", "patient_id": patient, **marks}
+    coded = [{"system": "ICD-10-CM", "code": code, "status": "required"} for code in codes]
+    encounter = Encounter.of(Note(f"n{number}", "Cough."))
+    example = Example({**note, "codes": coded}, encounter, [], note_phrases({**note, "codes": []}))
+    return Judged(example, [], Context(encounter, False, frozenset(), {}, {}), [], [])
+
+
+def test_pairs_of_codes_that_few_patients_share_are_not_kept() -> None:
+    """Under rules of privacy a pair of codes is remembered if three patients have both, or a note that is nobody's."""
+    notes = [judged_note(n, f"p{n % 3}", ["I10", "E11.9"]) for n in range(6)]
+    notes += [judged_note(n, f"p{n % 2}", ["I10", "L81.8"]) for n in range(6, 12)]
+    company = gather_company(notes, Retention(3))
+    assert company.notes == 12
+    assert [(company.codes[a], company.codes[b]) for a, b in company.pairs] == [("E11.9", "I10")]
+    assert len(gather_company(notes).pairs) == 2
+    free = judged_note(12, "p0", ["I10", "L81.8"], private=False)
+    assert len(gather_company([*notes, free], Retention(3)).pairs) == 2
+
+
+@pytest.mark.slow
+def test_the_first_look_has_not_seen_the_note(cache_dir: Path) -> None:
+    """Where gold is thrown by dice, what the first ranker says in training tells nothing of it."""
+    coder = Coder.load_with(Pack("untrained", WeightedScorer(), {}), Settings(cache_dir=cache_dir))
+    lines = [row for row in read_corpus(CORPUS) if row["split"] == "train"][:50]
+    random = Random(1)
+    thrown = []
+    for row, example in zip(lines, make_examples(coder, lines), strict=True):
+        proposed = [proposal.code for proposal in judge(coder, example, None).proposals]
+        kept = [code for code in proposed if random.random() < 0.5]
+        codes = [{"system": code.system.value, "code": code.value, "status": "required"} for code in kept]
+        thrown.append({**row, "codes": codes})
+    rows = training_rows(coder, make_examples(coder, thrown), ["first_look", "match"])
+    labels = [label for judged, _ in rows for label in judged.labels]
+    assert len(labels) > 400 and 0.4 < np.mean(labels) < 0.6
+    assert roc_auc_score(labels, np.concatenate([found[:, 0] for _, found in rows])) < 0.6
 
 
 @pytest.mark.slow
