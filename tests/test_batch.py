@@ -355,7 +355,7 @@ def test_killed_at_any_moment(tmp_path: Path, settings: Settings, cache_dir: Pat
 
     for receipts in (1, 6, 12):
         child = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while done() < receipts and time.monotonic() < deadline:
             time.sleep(0.005)
         os.killpg(child.pid, signal.SIGKILL)
@@ -474,7 +474,7 @@ def test_every_thread_of_a_cluster_is_given_work(settings: Settings) -> None:
     ):
         assert place.at_once() == 10
         nearby.scale(2)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while place.at_once() < 20 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert place.at_once() == 20
@@ -567,7 +567,7 @@ def test_a_cluster_on_this_machine(notes: Path, tmp_path: Path, cache_dir: Path)
                     found.append(process.pid)
         return found
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while left() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left() == []

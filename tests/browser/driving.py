@@ -42,7 +42,7 @@ class Service:
             storage_state=self.states[role] if role else None,
             **how,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         context.set_default_navigation_timeout(60_000)  # a page waits for what loads beside it
         page = context.new_page()
         page.complaints = []

@@ -120,7 +120,7 @@ def run_cell(page: Any, number: int) -> Any:
 
 def decided(bench: Bench, count: int) -> Sequence[Decision]:
     """Return the decisions once there are so many: the page sends one after the other."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(made := bench.store.desk(ENCOUNTER).decisions) < count and time.monotonic() < deadline:
         time.sleep(0.1)
     return made

@@ -156,7 +156,7 @@ def test_many_workers_make_each_run_once(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=240)
     assert sorted(made) == sorted(f"e{number}" for number in range(12))
     assert {item.run_state for item in store.worklist().items} == {RunState.DONE}
 
