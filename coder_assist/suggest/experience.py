@@ -13,14 +13,14 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from coder_assist.suggest.features import Proposal, affirmed
+from coder_assist.suggest.features import Proposal, affirmed, plain
 
 SHRINK = 4.0
 
 
 def keyed_words(proposal: Proposal) -> dict[str, str]:
     """Return the words of a proposal's affirmed candidates, by the hash of them with the code."""
-    texts = {c.mention.text.lower() for c in proposal.candidates if affirmed(c)}
+    texts = {plain(c.mention.text) for c in proposal.candidates if affirmed(c)}
     return {_words_key(text, proposal.code.value): text for text in texts}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
+from unicodedata import normalize
 
 from rapidfuzz import fuzz
 
@@ -217,6 +218,15 @@ def affirmed(candidate: Candidate) -> bool:
     )
 
 
+def plain(text: str) -> str:
+    """Return words in lower case, with accents and ligatures in one form whichever a text uses.
+
+    >>> plain("\ufb01brillation")
+    'fibrillation'
+    """
+    return text.lower() if text.isascii() else normalize("NFKC", text).lower()
+
+
 def section_group(kind: SectionKind) -> str:
     """Return the group of sections that scoring tells apart."""
     return _GROUP_OF[kind]
@@ -387,7 +397,7 @@ def _second_memory(proposal: Proposal) -> float:
 def _title_match(proposal: Proposal, good: Sequence[Candidate]) -> float:
     """Return the best likeness of an affirmed mention's words to the title, whatever their order."""
     title = proposal.title.lower()
-    texts = {candidate.mention.text.lower() for candidate in good}
+    texts = {plain(candidate.mention.text) for candidate in good}
     return max([fuzz.token_set_ratio(text, title) for text in texts], default=0.0) / 100
 
 

@@ -182,12 +182,12 @@ def test_what_follows_a_hundred_thousand_brackets_is_found(coder: Coder) -> None
     ],
 )
 def test_the_form_of_accents_changes_nothing(coder: Coder, words: str, form: str) -> None:
-    """However a text writes accents and ligatures, the same codes stand on the same words, about as likely; places slice back."""
+    """However a text writes accents and ligatures, the same codes stand on the same words, as likely; places slice back."""
     plain = f"ASSESSMENT: {words}.\nPLAN: Follow up in two weeks."
     other = unicodedata.normalize(form, plain)
     runs = coder.suggest(Note("n", plain)), coder.suggest(Note("n", other))
     codes = [
-        {s.code: (s.selected, pytest.approx(s.probability, abs=0.08)) for s in run.suggestions}
+        {s.code: (s.selected, pytest.approx(s.probability, abs=0.005)) for s in run.suggestions}
         for run in runs
     ]
     assert codes[0] == codes[1] and any(s.selected for s in runs[0].suggestions)
