@@ -253,7 +253,12 @@ def _lasts(note: NoteWords, places: Sequence[int]) -> bool:
     return stems.isdisjoint(PASSING) and any(phrase <= stems for phrase in LASTING)
 
 
+_HOLDS = Assertion()
+
+
 def _assertion(found: dict[Effect, CueHit | None], section: SectionKind) -> Assertion:
+    if not found:
+        return _HOLDS
     telling = next((effect for effect in Effect if effect in found), None)
     hit = found[telling] if telling is not None else None
     past = Effect.HISTORICAL in found or Effect.OVER in found

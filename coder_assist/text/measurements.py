@@ -58,6 +58,11 @@ _NEWBORN = re.compile(
     r"\b(?:nicu|neonat\w+|newborn|premature|preemie|prematurity|(?:days?|weeks?)[- ]old|baby)\b",
     re.IGNORECASE,
 )
+# One of these stands wherever the pattern finds something.
+_OF_NEWBORNS = (
+    "nicu", "neonat", "newborn", "prem", "preemie", "baby", "day old", "days old", "week old", "weeks old", "day-old",
+    "days-old", "week-old", "weeks-old",
+)  # fmt: skip
 # "A 29-3/7-week gestation infant", "an ex-32-weeker", "prematurity, 34 weeks": the weeks of one's own birth.
 _BORN_AT = re.compile(
     r"\b(?:(?P<before>[23]\d)(?:[- ](?:and )?\d/7)?(?:th)?[- ]*weeks?'?[- ]+(?:gestation(?:al age)?[- ]+)?(?:old )?"
@@ -141,10 +146,11 @@ def gestations(text: str) -> tuple[tuple[Span, int], ...]:
     return tuple(found)
 
 
-def _of_newborns(text: str) -> list[Measurement]:
+def _of_newborns(text: str, lowered: str) -> list[Measurement]:
     """Return the birth weights and the weeks at birth of a newborn's note, as codes."""
     found = []
-    for pattern in _BIRTH_WEIGHT if _NEWBORN.search(text) else ():
+    newborn = any(word in lowered for word in _OF_NEWBORNS) and _NEWBORN.search(text)
+    for pattern in _BIRTH_WEIGHT if newborn else ():
         for match in pattern.finditer(text):
             told = match.groupdict()
             if told["grams"]:
@@ -157,7 +163,7 @@ def _of_newborns(text: str) -> list[Measurement]:
                 found.append(Measurement(Span(match.start(), match.end()), code))
     found += (
         Measurement(Span(match.start(), match.end()), code)
-        for match in _BORN_AT.finditer(text)
+        for match in (_BORN_AT.finditer(text) if "week" in lowered else ())
         if (code := preterm_code(int(match["before"] or match["former"] or match["after"])))
     )
     return found
@@ -166,20 +172,22 @@ def _of_newborns(text: str) -> list[Measurement]:
 def find_measurements(text: str) -> list[Measurement]:
     """Return the measurements of a note that are codes, in order of the text."""
     found = []
-    for match in _BMI.finditer(text):
+    lowered = text.lower()
+    # Most notes say none of these words, and a pattern would try every place of the text.
+    for match in _BMI.finditer(text) if "bmi" in lowered or "body mass" in lowered else ():
         code = bmi_code(float(match["value"]))
         if code:
             found.append(Measurement(Span(match.start(), match.end()), code))
-    if "burn" in text.lower():
+    if "burn" in lowered:
         found += (
             Measurement(Span(match.start(), match.end()), burned_code(int(match["share"])))
             for match in _BURNED.finditer(text)
         )
-    if "cgy" in text.lower():
+    if "cgy" in lowered:
         found += (
             Measurement(Span(match.start(), match.end()), "Z92.3") for match in _IRRADIATED.finditer(text)
         )
-    found += _of_newborns(text)
+    found += _of_newborns(text, lowered)
     for span, weeks in gestations(text):
         code = weeks_code(weeks)
         if code:
