@@ -1,7 +1,8 @@
 """Stand-ins for people where notebooks and demonstrations need decisions: they code as a corpus does.
 
 What they do goes through the store like everybody's: same rules, same audit events. With ``slips`` above 0 the
-coder errs at that rate, at random but the same for the same seed, so that an audit has something to find.
+coder errs at that rate, at random but on the same codes for the same seed whatever was suggested, so that an audit has
+something to find.
 """
 
 from __future__ import annotations
@@ -37,13 +38,12 @@ def review_as_coded(bench: Bench, records: Iterable[Record], slips: float = 0.0,
     what the rules would block, is passed over.
     """
     done = []
-    chance = Random(seed)  # noqa: S311 - a simulation
     for record in records:
         id = bench.bring([{key: value for key, value in record.items() if key != "codes"}])[0]
         desk = bench.desk(id)
         if desk.submission is not None or desk.run is None or desk.run.record is None:
             continue
-        decisions = _as_coded(desk.run.record, record, lambda: chance.random() < slips)
+        decisions = decisions_as_coded(desk.run.record, record, slips, f"{seed} {id}")
         version = desk.version
         if decisions:
             version = bench.store.decide(bench.actor, id, version, decisions).version
@@ -58,7 +58,14 @@ def review_as_coded(bench: Bench, records: Iterable[Record], slips: float = 0.0,
     return done
 
 
-def _as_coded(run: Mapping[str, Any], record: Record, slips: Any) -> list[NewDecision]:
+def decisions_as_coded(
+    run: Mapping[str, Any], record: Record, slips: float = 0.0, seed: str = ""
+) -> list[NewDecision]:
+    """Return the decisions on a run that ``review_as_coded`` makes of it."""
+
+    def slip(code: Code) -> bool:
+        return Random(f"{seed} {code.system} {code}").random() < slips  # noqa: S311 - a simulation
+
     required, optional = gold_of(record), gold_of(record, "optional")
     shown_at = datetime.now(UTC)
     decisions, suggested = [], set()
@@ -68,7 +75,7 @@ def _as_coded(run: Mapping[str, Any], record: Record, slips: Any) -> list[NewDec
         right = code in required or (suggestion["selected"] and code in optional)
         if not right and not suggestion["selected"]:
             continue
-        accept = right != slips()
+        accept = right != slip(code)
         verdict, reason = (
             (Verdict.ACCEPT, "") if accept else (Verdict.REJECT, RejectReason.NOT_SUPPORTED.value)
         )
@@ -76,7 +83,7 @@ def _as_coded(run: Mapping[str, Any], record: Record, slips: Any) -> list[NewDec
     decisions += [
         NewDecision(Verdict.ADD, code, shown_at, via=Via.SEARCH)
         for code in required
-        if code not in suggested and not slips()
+        if code not in suggested and not slip(code)
     ]
     return decisions
 
