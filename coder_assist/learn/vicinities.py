@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from coder_assist.learn.examples import NEUTRAL, RIGHT, Judged
 from coder_assist.learn.remember import Retention, patient_of
@@ -65,7 +66,8 @@ def learn_vicinity(described: Sequence[Described], retention: Retention) -> Vici
     table = csr_matrix((np.ones(len(marks), dtype=np.float32), marks, ends), shape=(len(labels), MARKS))
     table.sum_duplicates()
     model = LogisticRegression(C=REGULARISATION, solver="liblinear", random_state=0)
-    model.fit(table, labels, sample_weight=np.concatenate([one.weights for one in described]))
+    with threadpool_limits(limits=1, user_api="blas"):  # sums in parts differ in the last digit
+        model.fit(table, labels, sample_weight=np.concatenate([one.weights for one in described]))
     weights = model.coef_[0].astype(np.float32)
     weights[~_shared(described, retention)] = 0.0
     return Vicinity(weights, float(model.intercept_[0]))
