@@ -36,7 +36,7 @@ from coder_assist.suggest.experience import Experience
 from coder_assist.suggest.features import affirmed
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.scoring import TrainedScorer, make_ranker
-from coder_assist.suggest.second_look import SECOND_LOOK, SecondLook, columns
+from coder_assist.suggest.second_look import SECOND_LOOK, SecondLook, columns, seen_first
 from coder_assist.suggest.vicinity import Vicinity
 from coder_assist.types import System
 
@@ -87,7 +87,9 @@ class Ranker:
         self.ranks = make_ranker(self.estimators)
         self.second_look = None
         if self.first is not None:
-            self.second_look = SecondLook(make_ranker([self.first]), tuple(_first(self.names)), self.company)
+            self.second_look = SecondLook(
+                make_ranker([self.first]), tuple(seen_first(self.names)), self.company
+            )
 
     def score(self, coder: Coder, example: Example) -> Scored:
         """Return an example's proposals and their probabilities, in order."""
@@ -96,10 +98,6 @@ class Ranker:
             return judged, np.zeros(0)
         rows = matrix(judged, self.experience, self.vicinity, self.second_look, self.names)
         return judged, self.ranks.probabilities(rows)
-
-
-def _first(names: Sequence[str]) -> list[str]:
-    return [name for name in names if name not in SECOND_LOOK]
 
 
 @dataclass(frozen=True)
@@ -146,25 +144,28 @@ def _gather(
         judged += [judge(coder, e, memory) for e, own in zip(examples, inner, strict=True) if own == fold]
         owners += [fold] * inner.count(fold)
     described = [Described.of(one, retention) for one in judged]
-    first_names = _first(names)
+    first_names = seen_first(names)
     first_rows: list[Rows] = []
-    companies: list[Company] = []
     for fold in range(INNER_FOLDS):
         if fold % SLOW_FOLDS == 0:
             apart = range(fold, fold + SLOW_FOLDS)
             vicinity = learn_vicinity(
                 [one for one, own in zip(described, owners, strict=True) if own not in apart], retention
             )
-        others = [one for one, own in zip(judged, owners, strict=True) if own != fold]
-        experience = gather_experience(others, retention)
+        experience = gather_experience(
+            (one for one, own in zip(judged, owners, strict=True) if own != fold), retention
+        )
         first_rows += [
             matrix(one, experience, vicinity, None, first_names)
             for one, own in zip(judged, owners, strict=True)
             if own == fold
         ]
-        companies.append(gather_company(others, retention))
-    if len(first_names) == len(names):
+    if first_names == list(names):
         return _Material(judged, described, first_rows, first_rows)
+    companies = [
+        gather_company((one for one, own in zip(judged, owners, strict=True) if own != fold), retention)
+        for fold in range(INNER_FOLDS)
+    ]
     likely = _first_looks(judged, first_rows, [own // SLOW_FOLDS for own in owners], seed, make)
     place = {name: at for at, name in enumerate([*first_names, *SECOND_LOOK])}
     wanted = [place[name] for name in names]
@@ -240,7 +241,8 @@ def fit(
     if len(set(labels.tolist())) < 2:
         raise ValueError(f"training needs right and wrong proposals; got {len(labels)} labels of one kind")
     rows, _, _ = _labelled(found.judged, found.rows)
-    first = _fitted(make(seed), first_rows, labels, weights) if found.rows is not found.first_rows else None
+    looks_twice = seen_first(names) != names
+    first = _fitted(make(seed), first_rows, labels, weights) if looks_twice else None
     return Ranker(
         [_fitted(make(seed + number), rows, labels, weights) for number in range(MODELS)],
         first,

@@ -25,7 +25,7 @@ from coder_assist.suggest.features import FEATURES
 from coder_assist.suggest.forest import Forest, Ranks
 from coder_assist.suggest.memory import PhraseMemory
 from coder_assist.suggest.scoring import Scorer, TrainedScorer, WeightedScorer, make_ranker
-from coder_assist.suggest.second_look import SECOND_LOOK, SecondLook
+from coder_assist.suggest.second_look import SecondLook, seen_first
 from coder_assist.suggest.vicinity import Vicinity
 
 FORMAT = 3
@@ -274,8 +274,7 @@ def _second_look(directory: Path, config: Mapping[str, Any]) -> SecondLook | Non
     company = Company.load(directory)
     if company is None:
         return None
-    names = tuple(name for name in config["features"] if name not in SECOND_LOOK)
-    return SecondLook(_ranker(directory, FIRST_LOOK), names, company)
+    return SecondLook(_ranker(directory, FIRST_LOOK), tuple(seen_first(config["features"])), company)
 
 
 def _ranker(directory: Path, names: tuple[str, str]) -> Ranks:

@@ -6,7 +6,7 @@ its rivals in the category and on the same words, and of the codes that it usual
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,11 @@ def _overlapping(held: Sequence[Sequence[Candidate]]) -> npt.NDArray[np.bool_]:
         ).nonzero()
         found[owners[meet[0]], owners[meet[1]]] = True
     return found
+
+
+def seen_first(names: Iterable[str]) -> list[str]:
+    """Return the features that a first ranker sees of those that a ranker is trained on, in their order."""
+    return [name for name in names if name not in SECOND_LOOK]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,12 @@ def least_cost(work: Callable[[], object], tries: int, enough: float = 0.0) -> f
 
 
 def assert_linear(
-    short: Callable[[], object], long: Callable[[], object], *, times: float, slack: float = 0.0
+    short: Callable[[], object],
+    long: Callable[[], object],
+    *,
+    times: float,
+    slack: float = 0.0,
+    what: str = "the work",
 ) -> None:
     """Assert that the long work costs at most so many times what the short does, and ``slack`` seconds.
 
@@ -38,4 +43,4 @@ def assert_linear(
     first = least_cost(short, tries=3)
     limit = times * first + slack
     cost = least_cost(long, tries=12, enough=limit)
-    assert cost <= limit, f"{first:.4f} s for the short work, {cost:.4f} s for the long"
+    assert cost <= limit, f"{what}: {first:.4f} s for the short one, {cost:.4f} s for the long"

@@ -159,7 +159,7 @@ def test_a_pattern_is_linear(name: str) -> None:
             partial(_tried, pattern, piece * (length // len(piece)) + "\x01", anchored=name in ANCHORED)
             for length in (SHORT, LONG)
         )
-        assert_linear(short, long, times=10, slack=0.02)
+        assert_linear(short, long, times=10, slack=0.02, what=f"{name} on {piece!r}")
 
 
 @pytest.mark.parametrize("name", sorted(name for name in UNIQUE.values() if _bound(name)))
@@ -169,4 +169,6 @@ def test_a_bounded_pattern_is_linear_within_its_bound(name: str) -> None:
     for piece in (*PIECES, *sorted(_own_pieces(pattern))):
         text = (piece * bound)[: bound - 1] + "\x01"
         page = partial(_tried, re.compile("[a-z]+?b"), "a" * 1_000, anchored=False)
-        assert_linear(page, partial(_tried, pattern, text, anchored=False), times=1)
+        assert_linear(
+            page, partial(_tried, pattern, text, anchored=False), times=1, what=f"{name} on {piece!r}"
+        )
